@@ -1,0 +1,1 @@
+"""Programs for people: widgets and words, no logic."""

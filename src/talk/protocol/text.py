@@ -1,0 +1,71 @@
+"""What may be written, and who a line is for.
+
+A line whose first visible character is an @ is private or it is refused: it must never reach a room by a typo
+(promise 3 of the design). Both sides ask `starts_with_at`, so that a careless client is stopped by the server.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from talk.protocol.errors import Code, Refused
+from talk.protocol.limits import MAX_TEXT_BYTES, MAX_TEXT_POINTS
+
+# Drawn as nothing although Unicode calls them letters or symbols: Hangul fillers and the blank Braille pattern.
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+# Overrides and embeddings can make a line read as something else than it says (CVE-2021-42574).
+_DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_ALLOWED_CONTROL = frozenset("\n\t")
+
+
+def is_visible(char: str) -> bool:
+    """Whether this one code point draws something of its own: not a space, control, format or combining character."""
+    return unicodedata.category(char)[0] in "LNPS" and char not in _BLANK
+
+
+def starts_with_at(text: str) -> bool:
+    """Whether the first visible character is an @ in any of its widths (@ ＠ ﹫)."""
+    first = next((char for char in text if is_visible(char)), "")
+    return unicodedata.normalize("NFKC", first) == "@"
+
+
+def is_forbidden(char: str) -> bool:
+    """Whether this code point may not stand in a text: a control, a change of direction, half a surrogate."""
+    category = unicodedata.category(char)
+    return (category in ("Cc", "Cs") and char not in _ALLOWED_CONTROL) or char in _DIRECTION
+
+
+def check_text(text: str) -> None:
+    """Refuse a text that is empty, too long, or holds characters that could hide what it says.
+
+    Errors: Refused with TEXT_EMPTY, TEXT_TOO_LONG or TEXT_FORBIDDEN.
+    """
+    if len(text) > MAX_TEXT_POINTS:
+        raise Refused(Code.TEXT_TOO_LONG, length=len(text), limit=MAX_TEXT_POINTS)
+    if any(is_forbidden(char) for char in text):
+        raise Refused(Code.TEXT_FORBIDDEN)
+    if len(text.encode()) > MAX_TEXT_BYTES:
+        raise Refused(Code.TEXT_TOO_LONG, length=len(text.encode()), limit=MAX_TEXT_BYTES)
+    if not any(is_visible(char) for char in text):
+        raise Refused(Code.TEXT_EMPTY)
+
+
+def check_room_text(text: str) -> None:
+    """`check_text`, and refuse a line that was meant for one person.
+
+    Errors: those of `check_text`, and Refused with STARTS_WITH_AT.
+    """
+    check_text(text)
+    if starts_with_at(text):
+        raise Refused(Code.STARTS_WITH_AT)
+
+
+def clean_text(text: str) -> str:
+    """The text as a client sends it: line ends made one kind, forbidden characters and outer blank lines dropped."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(char for char in lines if not is_forbidden(char)).strip("\n").rstrip()
+
+
+def printable(text: str) -> str:
+    """The text made safe for a screen, whoever wrote it: what could move the cursor or turn the line shows as �."""
+    return "".join("\ufffd" if is_forbidden(char) else char for char in text)

@@ -1,0 +1,1 @@
+"""What the server decides, free of I/O: a command in, answers and changes out."""

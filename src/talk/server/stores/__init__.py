@@ -1,0 +1,1 @@
+"""Adapters of the store port: SQLite, and memory for tests."""
