@@ -10,7 +10,7 @@ from typing import Annotated
 
 from msgspec import Meta, Raw, Struct
 
-from talk.protocol.ids import AccountId, AnyServerId, DeviceId, Epoch, MessageId, RoomId
+from talk.protocol.ids import AccountId, AnyServerId, DeviceId, Epoch, MessageId, OptionalId, RoomId
 from talk.protocol.keys import DeviceKeys, DeviceList, Identity, Key, KeyId, Signature, SignedKey
 from talk.protocol.limits import (
     MAX_ACK_UNDECRYPTABLE,
@@ -89,7 +89,7 @@ class Send(Struct, tag="send", frozen=True):
 
 
 class Ack(Struct, tag="ack", frozen=True):
-    """Mail up to and including number `mail` was worked through and may be removed. Never answered.
+    """Mail up to and including number `mail` was worked through and may be removed. Answered only when it has an id.
 
     Those in `undecryptable` could not be opened; their senders' devices are asked to send again.
     """
@@ -97,6 +97,7 @@ class Ack(Struct, tag="ack", frozen=True):
     epoch: Epoch
     mail: Number
     undecryptable: Annotated[list[Number], Meta(max_length=MAX_ACK_UNDECRYPTABLE)] = []
+    id: OptionalId = ""
 
 
 class PublishKeys(Struct, tag="publish_keys", frozen=True):

@@ -170,16 +170,19 @@ class Person(Struct, frozen=True):
 
 
 class People(Struct, tag="people", frozen=True):
-    """Who is connected, in one or more frames; the last one says so. `version` counts the changes since the start."""
+    """Who is connected, in one or more frames; the last one says so. `version` counts the changes since the start.
 
-    id: MessageId
+    The answer to list; with `id` "" it comes unasked, after this client was too slow to be told of every change.
+    """
+
+    id: str
     version: Number
     people: list[Person]
     last: bool
 
 
 class Presence(Struct, tag="presence", frozen=True):
-    """What changed from version `version - 1` to `version`: who came or took a new name, and who left."""
+    """What changed up to `version`: who came or took a new name, and who left. Applying it twice changes nothing."""
 
     version: Number
     here: list[Person]

@@ -25,6 +25,7 @@ AnyServerId = Annotated[str, msgspec.Meta(pattern=f"^({_HASH})?$", max_length=HA
 RoomId = Annotated[str, msgspec.Meta(pattern=f"^{_HASH}$", max_length=HASH_CHARS)]
 Epoch = Annotated[str, msgspec.Meta(pattern=f"^{_HASH}$", max_length=HASH_CHARS)]
 MessageId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}(?!\n)$", max_length=64)]
+OptionalId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{0,64}(?!\n)$", max_length=64)]
 
 _ACCOUNT_RE = re.compile(_ACCOUNT)
 

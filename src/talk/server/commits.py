@@ -1,0 +1,80 @@
+"""Group commit: everything decided since the last commit goes to the store in one transaction.
+
+It is also the tick of delivery. When it is quiet a commit follows at once; while delivering takes time, commits are
+spaced by twice that time, at most 25 ms: what is committed together is encoded and written together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from talk.server.ports import Change, Outcome, Store, StoreUnavailable
+
+MAX_BATCH = 2_000  # changes
+MAX_PAUSE = 0.025  # seconds
+
+Answer = Callable[[Outcome], None]
+
+
+class Commits:
+    """Takes changes and answers each after it is on disk.
+
+    `deliver` is called once after each batch; `lost` when it is not known whether a batch was written: none of its
+    changes is answered then.
+    """
+
+    def __init__(self, store: Store, deliver: Callable[[], None], lost: Callable[[StoreUnavailable], None]) -> None:
+        self._store, self._deliver, self._lost = store, deliver, lost
+        self._pending: list[tuple[Change, Answer]] = []
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.batches = self.changes = 0
+
+    def add(self, change: Change, answer: Answer) -> None:
+        self._pending.append((change, answer))
+        self._idle.clear()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Commit until cancelled."""
+        while True:
+            await self._wake.wait()
+            spent = await self._commit_once()
+            if spent:
+                await asyncio.sleep(min(2 * spent, MAX_PAUSE))
+
+    async def flush(self) -> None:
+        """Wait until everything added so far is committed or lost."""
+        await self._idle.wait()
+
+    def drop(self) -> None:
+        """Forget what waits, unanswered: its senders will ask again."""
+        self._pending.clear()
+        self._idle.set()
+
+    async def _commit_once(self) -> float:
+        """Commit what has gathered; the seconds that delivering it took."""
+        batch, self._pending = self._pending[:MAX_BATCH], self._pending[MAX_BATCH:]
+        try:
+            outcomes = await self._store.commit([change for change, _ in batch]) if batch else []
+        except StoreUnavailable as error:
+            self._lost(error)
+            return 0.0
+        finally:
+            if not self._pending:
+                self._wake.clear()
+        started = time.perf_counter()
+        self._answer(batch, outcomes)
+        self.batches += 1
+        self.changes += len(batch)
+        if not self._pending:
+            self._idle.set()
+        return time.perf_counter() - started
+
+    def _answer(self, batch: Sequence[tuple[Change, Answer]], outcomes: Sequence[Outcome]) -> None:
+        for (_, answer), outcome in zip(batch, outcomes, strict=True):
+            answer(outcome)
+        self._deliver()

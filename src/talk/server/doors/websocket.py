@@ -1,0 +1,249 @@
+"""The WebSocket door: bytes of a TCP or TLS connection to text frames and back, and plain GETs on the same port.
+
+The protocol is that of the `websockets` library's sans-I/O core (RFC 6455); this is our own thin asyncio shell around
+it, without a task or a queue per connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, cast
+
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidState
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from talk.protocol.limits import LOGIN_WITHIN, MAX_FRAME, MAX_FRAME_BEFORE_LOGIN, MAX_PARTIAL_FRAMES, SUBPROTOCOL
+from talk.server.connection import Connection
+from talk.server.doors.pages import Page
+from talk.server.engine import Engine
+
+WRITE_HIGH = 256 * 1024  # bytes waiting for a socket, from which on it counts as full
+CLOSE_WITHIN = 3.0  # seconds for the other side to say goodbye too
+
+GetPage = Callable[[str], Page]
+
+
+def text_frame(payload: bytes) -> bytes:
+    """One unfragmented, unmasked text frame (RFC 6455 section 5.2) around this UTF-8."""
+    return Frame(Opcode.TEXT, payload).serialize(mask=False)
+
+
+class Listener:
+    """What the connections of one listening socket have in common."""
+
+    def __init__(self, engine: Engine, pages: GetPage, *, behind_proxy: bool, max_connections: int) -> None:
+        self.engine, self.pages = engine, pages
+        self.behind_proxy, self.max_connections = behind_proxy, max_connections
+        self.open: set[WebSocketConnection] = set()
+        self.partial = 0  # bytes of frames that are not complete, of all connections
+
+    def __call__(self) -> WebSocketConnection:
+        return WebSocketConnection(self)
+
+
+class WebSocketConnection(asyncio.Protocol):
+    """One accepted connection. It is the `Door` of its `Connection`."""
+
+    __slots__ = (
+        "_connection",
+        "_drained",
+        "_listener",
+        "_loop",
+        "_partial",
+        "_parts",
+        "_said_goodbye",
+        "_timer",
+        "_transport",
+        "_ws",
+        "address",
+        "paused",
+    )
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._loop = asyncio.get_running_loop()
+        self._ws = ServerProtocol(subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=MAX_FRAME)
+        self._connection: Connection | None = None
+        self._parts: list[bytes] = []
+        self._partial = 0
+        self._drained: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._said_goodbye = False
+        self.paused = False
+        self.address = ""
+
+    # ---- called by asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH)
+        peer = transport.get_extra_info("peername")
+        self.address = str(peer[0]) if peer else ""
+        if len(self._listener.open) >= self._listener.max_connections:
+            self._transport.abort()
+            return
+        self._listener.open.add(self)
+        self._timer = self._loop.call_later(LOGIN_WITHIN, self.abort)
+
+    def data_received(self, data: bytes) -> None:
+        self._ws.receive_data(data)
+        self._handle_events()
+        self._count_partial()
+
+    def eof_received(self) -> None:
+        self._ws.receive_eof()
+        self._handle_events()
+
+    def pause_writing(self) -> None:
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        self._wake()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._listener.open.discard(self)
+        self._listener.partial -= self._partial
+        self._partial = 0
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._connection is not None:
+            self._listener.engine.disconnected(self._connection, said_goodbye=self._said_goodbye)
+        self._wake()
+
+    # ---- called by the engine (Door)
+
+    def write(self, frames: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(frames)
+
+    def close(self, code: int, reason: str) -> None:
+        try:
+            self._ws.send_close(code, reason)
+        except InvalidState:
+            self.abort()
+            return
+        self._send()
+        self._end_soon()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    async def drained(self) -> None:
+        if not self.paused or self._transport.is_closing():
+            return
+        if self._drained is None:
+            self._drained = self._loop.create_future()
+        await asyncio.shield(self._drained)
+
+    def _wake(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        self._drained = None
+
+    # ---- frames
+
+    def _handle_events(self) -> None:
+        for event in self._ws.events_received():
+            if isinstance(event, Request):
+                self._handshake(event)
+            elif self._connection is not None and not self._connection.closed:
+                self._handle_frame(cast(Frame, event))
+        self._send()
+        if self._ws.close_expected():
+            self._end_soon()
+
+    def _send(self) -> None:
+        for data in self._ws.data_to_send():
+            if data:
+                self.write(data)
+            elif self._transport.can_write_eof():
+                self._transport.write_eof()
+            else:
+                self._transport.close()
+
+    def _end_soon(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(CLOSE_WITHIN, self.abort)
+
+    def _handshake(self, request: Request) -> None:
+        if self._listener.behind_proxy:
+            forwarded = request.headers.get("X-Forwarded-For", "")
+            self.address = forwarded.rpartition(",")[2].strip() or self.address
+        if "Upgrade" not in request.headers:
+            self._answer_get(request.path)
+            return
+        response = self._ws.accept(request)
+        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS and self._ws.subprotocol != SUBPROTOCOL:
+            response = self._ws.reject(
+                HTTPStatus.BAD_REQUEST, f"This door speaks the WebSocket protocol {SUBPROTOCOL}.\n"
+            )
+        self._ws.send_response(response)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._connection = self._listener.engine.connected(self)
+
+    def _answer_get(self, path: str) -> None:
+        page = self._listener.pages(path)
+        headers = Headers(
+            {"Content-Type": page.content_type, "Content-Length": str(len(page.body)), "Connection": "close"}
+        )
+        for name, value in page.headers.items():
+            headers[name] = value
+        status = HTTPStatus(page.status)
+        self._ws.send_response(Response(page.status, status.phrase, headers, page.body))
+
+    def _handle_frame(self, frame: Frame) -> None:
+        match frame.opcode:
+            case Opcode.TEXT | Opcode.CONT:
+                if frame.data:
+                    self._parts.append(bytes(frame.data))
+                if frame.fin:
+                    self._handle_text()
+            case Opcode.BINARY:
+                self._ws.fail(CloseCode.UNSUPPORTED_DATA, "binary frames are an error in version 1")
+            case Opcode.CLOSE:
+                self._said_goodbye = (
+                    self._ws.close_rcvd is not None and self._ws.close_rcvd.code == CloseCode.NORMAL_CLOSURE
+                )
+
+    def _handle_text(self) -> None:
+        text = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts = []
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            self._ws.fail(CloseCode.INVALID_DATA, "a text frame was not UTF-8")
+            return
+        if self._is_too_big(len(text)):
+            return
+        self._listener.engine.received(cast(Connection, self._connection), text)
+
+    def _is_too_big(self, size: int) -> bool:
+        """Close a connection that sends more before its login than a login needs."""
+        # Not left to the core: it fixes the limit of a frame before it knows that the login succeeded.
+        if size <= MAX_FRAME_BEFORE_LOGIN or (self._connection is not None and self._connection.session.logged_in):
+            return False
+        self._ws.fail(CloseCode.MESSAGE_TOO_BIG, f"at most {MAX_FRAME_BEFORE_LOGIN} bytes before login")
+        return True
+
+    def _count_partial(self) -> None:
+        """Keep the sum of all incomplete frames below its limit; whoever goes over it is closed."""
+        partial = len(cast(Any, self._ws.reader).buffer) + sum(map(len, self._parts))
+        if self._is_too_big(partial):
+            self._send()
+        self._listener.partial += partial - self._partial
+        self._partial = partial
+        if partial and self._listener.partial > MAX_PARTIAL_FRAMES:
+            self._ws.fail(CloseCode.TRY_AGAIN_LATER, "too much is half sent")
+            self._send()
+            self.abort()

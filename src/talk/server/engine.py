@@ -1,0 +1,397 @@
+"""Runs the rules: frames come in from the doors, decisions are carried out, answers go back.
+
+    frame ─▶ command ─▶ its turn (rate) ─▶ rule ─▶ decision ─┬─ effects ──────────────────▶ delivery
+                                                            ├─ write ─▶ commit ─▶ effects ─▶ delivery
+                                                            └─ read ──▶ store ──▶ decision
+
+Everything here runs on one event loop, so that rules see one command at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from talk.protocol import commands, events, wire
+from talk.protocol.errors import Code, Malformed, Refused
+from talk.protocol.limits import DEAD_AFTER, LOGIN_WITHIN, MAX_UNANSWERED, PING_AFTER
+from talk.server.commands import TABLE, decide
+from talk.server.commits import Commits
+from talk.server.connection import Connection, Door
+from talk.server.delivery import Delivery, Frame
+from talk.server.ports import Change, Outcome, Refusal, Store, StoreUnavailable
+from talk.server.rules import decisions, mailboxes
+from talk.server.rules.decisions import Decision, Effect
+from talk.server.rules.directory import Directory
+from talk.server.rules.rates import Bucket
+from talk.server.rules.session import Context
+from talk.server.tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+GOING_AWAY, POLICY, TRY_LATER = 1001, 1008, 1013  # WebSocket close codes, RFC 6455 section 7.4.1
+MAX_FAULTS = 10  # frames of one connection that could not be read
+LOOK_ROUND = 1.0  # seconds between looks at who is silent and who came and went
+SWEEP_EVERY = 3600.0  # seconds
+RELOAD_EVERY = 1.0  # seconds between tries after a failed commit
+FAILED_LOGINS, FAILED_LOGINS_RATE = 20, 0.2  # per address: at once, and then a second
+MAX_ADDRESSES = 10_000  # that are remembered for failed logins
+
+Observer = Callable[[dict[str, object]], None]
+
+
+class Engine:
+    """The server without its doors. `rate` and `burst` are paid commands of an account; rate 0 for no limit."""
+
+    def __init__(self, context: Context, store: Store, frame: Frame, *, rate: float, burst: float) -> None:
+        self.context, self._store = context, store
+        self._rate, self._burst = rate, burst
+        self.tasks = Tasks()
+        self.delivery = Delivery(context, store, frame, self.tasks)
+        self.commits = Commits(store, self.delivery.flush, self._commit_lost)
+        self.connections: set[Connection] = set()
+        self.observer: Observer | None = None
+        self.healthy = True
+        self.stopping = False
+        self.counts: dict[str, int] = {"commands": 0, "refused": 0, "private": 0, "messages": 0}
+        self._buckets: dict[str, Bucket] = {}
+        self._failures: dict[str, Bucket] = {}
+        self._owners: set[asyncio.Future[Outcome]] = set()
+        self._swept_at = time.monotonic()
+
+    # ---- life
+
+    def start(self) -> None:
+        self.tasks.start(self.commits.run(), "commits")
+        self.tasks.start(self._look_round(), "looking round")
+
+    async def stop(self) -> None:
+        """Commit what is decided, tell everybody, and end every connection. A second stop does nothing."""
+        if self.stopping:
+            return
+        self.stopping = True
+        await self.commits.flush()
+        self._close_all(Code.STOPPING, GOING_AWAY)
+        await self.tasks.close()
+
+    # ---- connections, called by the doors
+
+    def connected(self, door: Door) -> Connection:
+        connection = Connection(door, time.monotonic())
+        self.connections.add(connection)
+        if self.stopping or not self.healthy:
+            self._close(connection, Refused(Code.STOPPING if self.stopping else Code.TRY_AGAIN), TRY_LATER)
+        elif (bucket := self._failures.get(door.address)) is not None and bucket.wait(time.monotonic()) > 0:
+            self._close(connection, Refused(Code.TRY_AGAIN), TRY_LATER)
+        return connection
+
+    def disconnected(self, connection: Connection, *, said_goodbye: bool) -> None:
+        if connection not in self.connections:
+            return
+        self.connections.discard(connection)
+        connection.closed = True
+        connection.waiting.clear()
+        if connection.timer is not None:
+            connection.timer.cancel()
+        if connection.session.logged_in and self.delivery.of_device(connection.session.device) is connection:
+            self._tell({"event": "left", "name": self._name(connection)})
+        self.delivery.detach(connection, time.monotonic(), said_goodbye=said_goodbye)
+
+    def received(self, connection: Connection, frame: bytes) -> None:
+        """One text frame came in."""
+        if connection.closed:
+            return
+        connection.heard_at = time.monotonic()
+        connection.pinged = False
+        try:
+            command = wire.decode_command(frame)
+        except wire.RefusedFrame as refused:
+            self._unreadable(connection, refused)
+            return
+        self.counts["commands"] += 1
+        if not TABLE[type(command)].paid:
+            self._run(connection, command)
+        elif len(connection.waiting) + connection.unanswered >= MAX_UNANSWERED:
+            self._close(connection, Refused(Code.TOO_MANY, limit=MAX_UNANSWERED), POLICY)
+        else:
+            connection.waiting.append(command)
+            self._run_waiting(connection)
+
+    def _unreadable(self, connection: Connection, refused: wire.RefusedFrame) -> None:
+        connection.faults += 1
+        self._refuse(connection, refused.id, refused.reason)
+        if connection.faults >= MAX_FAULTS:
+            self._close(connection, Malformed("too many frames could not be read"), POLICY)
+
+    # ---- commands
+
+    def _run_waiting(self, connection: Connection) -> None:
+        """Run paid commands in their order as far as the account's rate allows, and come back for the rest."""
+        if connection.timer is not None:
+            return
+        while connection.waiting and not connection.closed:
+            now = time.monotonic()
+            bucket = self._bucket(connection.session.account, now)
+            wait = bucket.wait(now) if bucket is not None else 0.0
+            if wait > 0:
+                connection.timer = asyncio.get_running_loop().call_later(wait, self._waited, connection)
+                return
+            if bucket is not None:
+                bucket.take(now)
+            self._run(connection, connection.waiting.popleft())
+
+    def _waited(self, connection: Connection) -> None:
+        connection.timer = None
+        self._run_waiting(connection)
+
+    def _bucket(self, account: str, now: float) -> Bucket | None:
+        if not self._rate or not account:
+            return None
+        return self._buckets.setdefault(account, Bucket(self._rate, self._burst, now))
+
+    def _run(self, connection: Connection, command: commands.Command) -> None:
+        if connection.unanswered >= MAX_UNANSWERED:
+            self._close(connection, Refused(Code.TOO_MANY, limit=MAX_UNANSWERED), POLICY)
+            return
+        connection.unanswered += 1
+        command_id = getattr(command, "id", "")
+        try:
+            decision = decide(self.context, connection.session, command)
+        except Refused as refused:
+            self._answered(connection)
+            self._refuse(connection, command_id, refused)
+        else:
+            self._carry_out(connection, command_id, decision)
+        self.delivery.flush()
+
+    def _carry_out(self, connection: Connection, id: str, decision: Decision) -> None:
+        match decision:
+            case decisions.Write():
+                self.commits.add(decision.change, lambda outcome: self._committed(connection, id, decision, outcome))
+            case decisions.Read():
+                self.tasks.start(self._read(connection, id, decision), "reading")
+            case _:
+                self._answered(connection)
+                self._perform(connection, decision)
+
+    def _committed(self, connection: Connection, id: str, write: decisions.Write, outcome: Outcome) -> None:
+        try:
+            if not isinstance(outcome, Refusal):
+                decision: Decision = write.then(outcome)
+            elif write.refused is not None:
+                decision = write.refused(outcome.code)
+            else:
+                raise Refused(outcome.code)
+        except Refused as refused:
+            self._answered(connection)
+            self._refuse(connection, id, refused)
+        else:
+            self._carry_out(connection, id, decision)
+
+    async def _read(self, connection: Connection, id: str, read: decisions.Read) -> None:
+        try:
+            decision = read.then(await self._ask_store(read.query))
+        except Refused as refused:
+            self._answered(connection)
+            self._refuse(connection, id, refused)
+        except StoreUnavailable:
+            self._answered(connection)
+            self._refuse(connection, id, Refused(Code.TRY_AGAIN))
+        else:
+            self._carry_out(connection, id, decision)
+        self.delivery.flush()
+
+    async def _ask_store(self, query: decisions.Records | decisions.Identities | decisions.DeviceState) -> object:
+        match query:
+            case decisions.Records(room, before, limit):
+                return await self._store.records_before(room, before, limit)
+            case decisions.Identities(accounts):
+                return await self._store.identities(accounts)
+            case decisions.DeviceState(device):
+                return await self._store.key_count(device), await self._store.mail_head(device)
+
+    def _answered(self, connection: Connection) -> None:
+        connection.unanswered -= 1
+
+    # ---- effects
+
+    def _perform(self, connection: Connection | None, effects: Sequence[Effect]) -> None:
+        """Do these for everybody they concern; `connection` asked for them, None when the owner did."""
+        for effect in effects:
+            if self._do_for_all(effect) or connection is None or connection.closed:
+                continue
+            self._do_for_one(connection, effect)
+
+    def _do_for_all(self, effect: Effect) -> bool:
+        """Do an effect that does not depend on who asked; False for all others."""
+        match effect:
+            case decisions.Publish(record):
+                self.counts["messages"] += 1
+                self.delivery.publish(record)
+            case decisions.Post(device, item):
+                self.delivery.post(device, item)
+            case decisions.TellOwner(event):
+                self.counts["private"] += event["event"] == "private"
+                self._tell(event)
+            case decisions.Renamed(account):
+                self.delivery.presence.renamed(account)
+            case decisions.KeysLow(device, frame):
+                if (other := self.delivery.of_device(device)) is not None:
+                    self.delivery.say(other, frame)
+            case decisions.CloseDevices(devices, code):
+                self._close_devices(devices, code)
+            case decisions.CloseAll(code):
+                self._close_all(code, TRY_LATER)
+            case _:
+                return False
+        return True
+
+    def _do_for_one(self, connection: Connection, effect: Effect) -> None:
+        match effect:
+            case decisions.Reply(frame):
+                self.delivery.say(connection, frame)
+            case decisions.Arrived(welcome):
+                self._arrived(connection, welcome)
+            case decisions.Follow(reply, rooms, mail):
+                self.delivery.say(connection, reply)
+                self.delivery.follow(connection, rooms, mail)
+            case decisions.Watch(id):
+                self.delivery.watch(connection, id)
+            case decisions.Close(error):
+                self.delivery.say(connection, error)
+                self._end(connection, POLICY, error.code)
+
+    def _arrived(self, connection: Connection, welcome: events.Event) -> None:
+        replaced = self.delivery.attach(connection)
+        self.delivery.say(connection, welcome)
+        if replaced is not None:
+            self._close(replaced, Refused(Code.REPLACED), POLICY)
+        else:
+            self._tell({"event": "joined", "name": self._name(connection)})
+
+    def _refuse(self, connection: Connection, id: str, refused: Refused) -> None:
+        self.counts["refused"] += 1
+        if connection.closed:
+            return
+        if refused.code in (Code.BAD_PROOF, Code.INVITE_INVALID, Code.UNKNOWN_DEVICE):
+            self._count_failure(connection.door.address)
+        error = events.Error(
+            code=refused.code,
+            message=str(refused),
+            id=id,
+            retryable=refused.retryable,
+            suggestions=list(refused.suggestions),
+        )
+        self.delivery.say(connection, error)
+        self.delivery.flush()
+
+    def _count_failure(self, address: str) -> None:
+        now = time.monotonic()
+        if len(self._failures) >= MAX_ADDRESSES:
+            del self._failures[next(iter(self._failures))]
+        self._failures.setdefault(address, Bucket(FAILED_LOGINS_RATE, FAILED_LOGINS, now)).take(now)
+
+    def _tell(self, event: dict[str, object]) -> None:
+        if self.observer is not None:
+            self.observer(event)
+
+    def _name(self, connection: Connection) -> str:
+        return self.context.directory.name_of(connection.session.account)
+
+    # ---- closing
+
+    def _close(self, connection: Connection, refused: Refused, close_code: int) -> None:
+        """Say why, and end the connection."""
+        if connection.closed:
+            return
+        self.delivery.say(connection, events.Error(refused.code, str(refused), retryable=refused.retryable))
+        self._end(connection, close_code, refused.code)
+
+    def _end(self, connection: Connection, close_code: int, reason: str) -> None:
+        self.delivery.flush()
+        connection.closed = True
+        connection.door.close(close_code, reason)
+
+    def _close_devices(self, devices: Sequence[str], code: Code) -> None:
+        for device in devices:
+            if (connection := self.delivery.of_device(device)) is not None:
+                self._close(connection, Refused(code), POLICY)
+
+    def _close_all(self, code: Code, close_code: int) -> None:
+        for connection in list(self.connections):
+            self._close(connection, Refused(code), close_code)
+
+    # ---- changes that no client asked for
+
+    async def change(self, write: decisions.Write) -> None:
+        """Carry out a decision of the owner's, and return when it is on disk.
+
+        Errors: Refused, with TRY_AGAIN when it is not known whether it is on disk.
+        """
+        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._owners.add(done)
+        done.add_done_callback(self._owners.discard)
+        self.commits.add(write.change, lambda outcome: None if done.done() else done.set_result(outcome))
+        outcome = await done
+        if isinstance(outcome, Refusal):
+            raise Refused(outcome.code)
+        self.perform(write.then(outcome))
+
+    def perform(self, effects: Sequence[Effect]) -> None:
+        """Do these now, for nobody in particular."""
+        self._perform(None, effects)
+        self.delivery.flush()
+
+    def _commit_lost(self, error: StoreUnavailable) -> None:
+        """It is not known what was written: answer nothing, close everything, and start again from the disk."""
+        log.error("a commit failed, so all connections are closed and asked to come back: %s", error)
+        self.healthy = False
+        self.commits.drop()
+        for owner in list(self._owners):
+            owner.set_exception(Refused(Code.TRY_AGAIN))
+        self._close_all(Code.TRY_AGAIN, TRY_LATER)
+        self._tell({"event": "store_failed", "message": str(error)})
+        self.tasks.start(self._reload(), "reloading")
+
+    async def _reload(self) -> None:
+        while True:
+            try:
+                snapshot = await self._store.load()
+                break
+            except StoreUnavailable as error:
+                log.error("the store cannot be read, trying again: %s", error)
+                await asyncio.sleep(RELOAD_EVERY)
+        self.context.directory = Directory(snapshot)
+        self.delivery.reload()
+        self.healthy = True
+
+    async def _look_round(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_ROUND)
+            now = time.monotonic()
+            for connection in list(self.connections):
+                self._look_at(connection, now)
+            self.delivery.tell_presence(now)
+            self.delivery.refresh_presence()
+            self.delivery.flush()
+            self._buckets = {account: b for account, b in self._buckets.items() if not b.is_full(now)}
+            self._failures = {address: b for address, b in self._failures.items() if not b.is_full(now)}
+            if now - self._swept_at > SWEEP_EVERY and self.healthy:
+                self._swept_at = now
+                self.commits.add(*self._sweep())
+
+    def _sweep(self) -> tuple[Change, Callable[[Outcome], None]]:
+        write = mailboxes.sweep(self.context)
+        return write.change, lambda outcome: self._perform(None, write.then(outcome))
+
+    def _look_at(self, connection: Connection, now: float) -> None:
+        silent = now - connection.heard_at
+        if not connection.session.logged_in and now - connection.opened_at > LOGIN_WITHIN:
+            self._close(connection, Refused(Code.TOO_SLOW), POLICY)
+        elif silent > DEAD_AFTER:
+            connection.door.abort()
+        elif silent > PING_AFTER and not connection.pinged:
+            connection.pinged = True
+            self.delivery.say(connection, commands.Ping())

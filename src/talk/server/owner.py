@@ -1,0 +1,74 @@
+"""The owner's commands, asked through the control socket beside the running server.
+
+Requests are `{"do": word, "name": …, "file": …}`; each is answered by one object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+
+from talk.local.errors import Declined
+from talk.protocol.errors import Refused
+from talk.protocol.ids import encode32
+from talk.server.engine import Engine
+from talk.server.ports import Store, StoreError
+from talk.server.rules import owner
+from talk.server.rules.decisions import Write
+
+TOKEN_BYTES = 16
+
+
+class Owner:
+    """Answers requests of the control socket. `link_with` makes the text of a link that carries this token."""
+
+    def __init__(self, engine: Engine, store: Store, link_with: Callable[[str], str]) -> None:
+        self._engine, self._store, self._link_with = engine, store, link_with
+
+    async def answer(self, request: dict[str, object]) -> AsyncIterator[dict[str, object]]:
+        """Errors: Declined, with a sentence for the owner."""
+        try:
+            async with asyncio.timeout(60):
+                answer = await self._answer(str(request.get("do", "")), str(request.get("name", "")), request)
+        except (owner.OwnerError, StoreError, Refused) as error:
+            raise Declined(str(error)) from error
+        except TimeoutError as error:
+            raise Declined("The server did not get to it within a minute. Please look before you try again.") from error
+        yield answer
+
+    async def _answer(self, do: str, name: str, request: dict[str, object]) -> dict[str, object]:
+        context = self._engine.context
+        match do:
+            case "invite":
+                return {"link": await self.new_link()}
+            case "kick":
+                self._engine.perform(owner.kick(context, name))
+                return {"done": f"{name} was disconnected and may come back. To keep them out: talk ban {name}"}
+            case "ban":
+                return await self._change(owner.ban(context, name), f"{name} is banned. To undo it: talk unban {name}")
+            case "unban":
+                return await self._change(owner.unban(context, name), f"{name} may come back.")
+            case "release":
+                done = f"The name {name} is free. Whoever talked with them privately is warned when it is taken again."
+                return await self._change(owner.release_name(context, name), done)
+            case "backup":
+                target = str(request.get("file", ""))
+                await self._store.backup(target)
+                return {"done": f"Everything is saved in {target}. Keep it private: it holds the server's key."}
+            case "status":
+                return {"connections": len(self._engine.connections), "server": context.key.id}
+            case _:
+                raise Declined(f"The running server does not know {do!r}. Is it older than this program?")
+
+    async def _change(self, write: Write, done: str) -> dict[str, object]:
+        await self._engine.change(write)
+        return {"done": done}
+
+    async def new_link(self) -> str:
+        """The text of a link; with a fresh invite in it where one is needed. Errors: Refused."""
+        if not self._engine.context.invite_needed:
+            return self._link_with("")
+        token = encode32(secrets.token_bytes(TOKEN_BYTES))
+        await self._engine.change(owner.invite(self._engine.context, token))
+        return self._link_with(token)

@@ -1,0 +1,154 @@
+"""What a rule can decide. A handler returns one decision; whoever runs the rules carries it out.
+
+A `Write` is answered only after its change is on disk: `then` turns the outcome into effects. A `Read` asks the store
+something that the directory does not hold. Effects are things to do now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from talk.protocol.errors import Code
+from talk.protocol.events import Error, Event
+from talk.server.ports import Change, MailItem, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Say this to the connection that asked; it answers its command."""
+
+    frame: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Say this to the connection that asked, and close it."""
+
+    error: Error
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """The connection that asked is logged in now."""
+
+    welcome: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """The connection that asked wants what it missed since these numbers, and everything from now on."""
+
+    reply: Event
+    rooms: dict[str, int]
+    mail: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The connection that asked wants to know who is here, now and whenever it changes."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Pass this record on to everybody in its room."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """This mail is in that device's mailbox now."""
+
+    device: str
+    item: MailItem
+
+
+@dataclass(frozen=True, slots=True)
+class KeysLow:
+    """This device should publish new one-time keys, if it is connected."""
+
+    device: str
+    frame: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """People who are looking should see this account's new name."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseDevices:
+    """Close every connection of these devices."""
+
+    devices: Sequence[str]
+    code: Code
+
+
+@dataclass(frozen=True, slots=True)
+class CloseAll:
+    """Close every connection."""
+
+    code: Code
+
+
+@dataclass(frozen=True, slots=True)
+class TellOwner:
+    """A line for the owner who is watching. Never kept: pairs of people stand in no log."""
+
+    event: dict[str, object]
+
+
+Effect = (
+    Reply | Close | Arrived | Follow | Watch | Publish | Post | KeysLow | Renamed | CloseDevices | CloseAll | TellOwner
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Commit this change, then do what `then` makes of its outcome."""
+
+    change: Change
+    then: Callable[[Any], Sequence[Effect]]
+    """Called with the change's own kind of outcome; a Refusal is answered before it comes to this."""
+    refused: Callable[[Code], Decision] | None = None
+    """What a refusal of the store leads to, where that is more than an error frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Read `limit` records of a room before this number (0: the last ones)."""
+
+    room: str
+    before: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """Read the identity documents of these accounts."""
+
+    accounts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """Read how many keys a device has left, and the number of its newest mail."""
+
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Ask the store, then decide further with what it says."""
+
+    query: Records | Identities | DeviceState
+    then: Callable[[Any], Decision]
+
+
+Decision = Sequence[Effect] | Write | Read
