@@ -45,17 +45,17 @@ class CertificateError(Exception):
 class TlsFiles:
     """A certificate and a private key that fit (PEM; one file may hold both).
 
-    `hash` is what `proofs.Channel.certificate` wants; `starts` and `ends` are when the certificate is valid.
+    `certificate_hash` is what `proofs.Channel.certificate` wants; `starts` and `ends` bound the time it is valid.
     """
 
     certificate: Path
     key: Path
-    hash: str
+    certificate_hash: str
     starts: datetime
     ends: datetime
 
 
-def own_certificate(folder: Path, hosts: Iterable[str], now: datetime | None = None) -> TlsFiles:
+def self_made_certificate(folder: Path, hosts: Iterable[str], now: datetime | None = None) -> TlsFiles:
     """The self-made certificate in that folder (one 0600 file with its key): kept as it is across starts, and made anew
     when there is none, or it is damaged or expired. ECDSA P-256, ten years, for those hosts and addresses.
 
@@ -164,7 +164,7 @@ def _general_name(text: str) -> x509.GeneralName:
 def _read_certificate(path: Path) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificates(_read(path))[0]
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise CertificateError(
             f"The file {path} holds no certificate (PEM, which begins with -----BEGIN CERTIFICATE-----), or is damaged."
         ) from error

@@ -23,9 +23,9 @@ def invitation(
 ) -> str:
     """The text of an invitation, which ends with a newline.
 
-    `who_can_join` are descriptions (`addresses.describe`), one for each address in the link; `days` and `uses` are what
-    the invite is good for, None where that has no bound. `colour` allows ANSI colours; with them the QR code is right on
-    light terminals too. The code is left out where it is wider than `columns`, since a broken one cannot be read.
+    `who_can_join` are descriptions (`addresses.describe`), one per address in the link; `days` and `uses` are what the
+    invite is good for, None where that has no bound. `colour` allows ANSI colours; with them the QR code is right on
+    light terminals too. The code is left out where it is wider than `columns`: a broken one cannot be read.
     """
     bold, soft, plain = (_BOLD, _SOFT, _PLAIN) if colour else ("", "", "")
     parts = [
