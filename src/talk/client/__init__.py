@@ -1,5 +1,39 @@
-"""The async library that every client and bot is built on."""
+"""The async library that every client and bot is built on: `from talk import Client`."""
 
+from talk.client.client import Client, default_folder
+from talk.client.errors import CannotConnect, ClientError, NotPrivate, ProfileError, Rejected, UnknownName
+from talk.client.events import (
+    ClientEvent,
+    Ended,
+    Mark,
+    Message,
+    Notice,
+    Offline,
+    Online,
+    PeopleChanged,
+    PrivateMessage,
+    Ready,
+    Sent,
+)
 
-class Client:
-    """Placeholder for the import above; replaced when the client lands."""
+__all__ = [
+    "CannotConnect",
+    "Client",
+    "ClientError",
+    "ClientEvent",
+    "Ended",
+    "Mark",
+    "Message",
+    "NotPrivate",
+    "Notice",
+    "Offline",
+    "Online",
+    "PeopleChanged",
+    "PrivateMessage",
+    "ProfileError",
+    "Ready",
+    "Rejected",
+    "Sent",
+    "UnknownName",
+    "default_folder",
+]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -32,7 +32,7 @@ ANSWER_WITHIN = 15.0  # seconds, for one answer before the login
 MAX_EVENT = 2 * 1024 * 1024  # bytes; a page of history is the largest
 FAR_OFF_MS = 10 * 60 * 1000
 
-Login = Callable[[Channel], commands.Login | commands.Register]
+Login = Callable[[Channel], Awaitable[commands.Login | commands.Register]]
 
 
 class WrongCertificate(CannotConnect):
@@ -104,9 +104,7 @@ def _unchecked() -> ssl.SSLContext:
     return context
 
 
-async def _open_with(
-    link: Link, address: Address, login: Login, now_ms: int, context: ssl.SSLContext | None
-) -> Wire:
+async def _open_with(link: Link, address: Address, login: Login, now_ms: int, context: ssl.SSLContext | None) -> Wire:
     socket = await _connect(address, context)
     try:
         return await _log_in(socket, link, login, now_ms, context)
@@ -147,16 +145,14 @@ async def _log_in(
         raise CannotConnect("it does not speak TAlk's protocol")
     channel = Channel(link.server, nonce, hello.nonce, _seen_certificate(socket, hello, context))
     _check_hello(hello, channel)
-    await _say(socket, login(channel))
+    await _say(socket, await login(channel))
     welcome = await _answer(socket)
     if not isinstance(welcome, events.Welcome):
         raise CannotConnect("it answered the login with something else")
     return Wire(socket, welcome, now_ms - hello.now)
 
 
-def _seen_certificate(
-    socket: ClientConnection, hello: events.ServerHello, context: ssl.SSLContext | None
-) -> str:
+def _seen_certificate(socket: ClientConnection, hello: events.ServerHello, context: ssl.SSLContext | None) -> str:
     """What both sides sign about the certificate. Errors: WrongCertificate, _NeedsAuthorities."""
     if context is None:
         return ""
@@ -197,7 +193,7 @@ async def _answer(socket: ClientConnection) -> events.Event:
                 match await _receive(socket):
                     case events.Error() as error:
                         raise Rejected(error)
-                    case events.Ping():
+                    case commands.Ping():
                         await _say(socket, commands.Pong())
                     case None:
                         continue
@@ -237,8 +233,8 @@ def _why(error: Exception) -> str:
 def _nobody(failures: list[str]) -> str:
     places = "; ".join(failures)
     return (
-        f"The server cannot be reached ({places}). Nothing is lost. Is it running, is this computer online, and are you "
-        "in the same network as the server, if its address is a private one?"
+        f"The server cannot be reached ({places}). Nothing is lost. Is it running, is this computer online, and are "
+        "you in the same network as the server, if its address is a private one?"
     )
 
 

@@ -1,0 +1,66 @@
+"""The whole chat on this computer: a server, the tester bot, and you in the lobby. `make run` starts it.
+
+Without a terminal it serves and prints the link, until it is stopped.
+"""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent.parent / ".demo"
+TALK = (sys.executable, "-m", "talk")
+STOP_WITHIN = 10  # seconds
+
+
+@contextlib.contextmanager
+def running(*command: str, **options: object) -> Iterator[subprocess.Popen[str]]:
+    """A process that is asked to stop at the end, and made to if it does not."""
+    # A session of its own, so that Ctrl-C in the chat does not reach it first.
+    process = subprocess.Popen(command, text=True, start_new_session=True, **options)  # type: ignore[call-overload]
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def main() -> int:
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    serve = (*TALK, "serve", "--listen", "127.0.0.1:0", "--data", str(FOLDER / "server"), "--json")
+    with running(*serve, stdout=subprocess.PIPE) as server, contextlib.ExitStack() as stack:
+        assert server.stdout is not None
+        first = server.stdout.readline()
+        if not first:
+            return server.wait()
+        link = json.loads(first)["link"]
+        print(
+            f"Your chat runs on this computer. Another window joins with:\n\n  talk join {link} --name NAME\n",
+            flush=True,
+        )
+        tester = (sys.executable, str(Path(__file__).with_name("tester.py")), link, str(FOLDER / "tester"))
+        stack.enter_context(running(*tester, stdin=subprocess.DEVNULL))
+        if not interactive:
+            return watch(server)
+        print("In the room: tester, a bot. Try: ?list, and @tester Hello dosto !!!\n", flush=True)
+        return subprocess.call([*TALK, "join", link, "--data", str(FOLDER / "you")])
+
+
+def watch(server: "subprocess.Popen[str]") -> int:
+    """Serve until stopped."""
+    assert server.stdout is not None
+    for _ in server.stdout:
+        pass
+    return server.wait()
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main())

@@ -1,0 +1,122 @@
+"""`talk send` and `talk list`: beside a chat that is running, or by themselves when none is."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from talk.apps.chat import Chat
+from talk.apps.loop import run
+from talk.apps.output import complain, print_line
+from talk.apps.profiles import choose_folder
+from talk.client import Client, ClientError, Ended, Mark, Message, PrivateMessage
+from talk.encryption.errors import EncryptionError
+from talk.local.control import ask_once
+from talk.local.errors import Declined, LocalError, NobodyHome
+
+WITHIN = 60.0  # seconds
+
+
+class _Collect:
+    """Keeps what a line led to, for whoever asked from beside."""
+
+    def __init__(self) -> None:
+        self.users: tuple[str, ...] | None = None
+        self.problem = ""
+
+    def listed(self, users: tuple[str, ...]) -> None:
+        self.users = users
+
+    def looked_back(self, messages: list[Message | PrivateMessage]) -> None:
+        pass
+
+    def helped(self, intro: str, commands: dict[str, str]) -> None:
+        pass
+
+    def told(self, text: str) -> None:
+        pass
+
+    def refused(self, code: str, text: str) -> None:
+        self.problem = text
+
+
+def handler(client: Client) -> Callable[[dict[str, object]], AsyncIterator[dict[str, object]]]:
+    """Answers requests `{"do": "send", "line": …}` and `{"do": "list"}` of the profile's control socket."""
+
+    async def answer(request: dict[str, object]) -> AsyncIterator[dict[str, object]]:
+        match request.get("do"):
+            case "list":
+                yield {"users": list(client.people())}
+            case "send":
+                await _type(client, str(request.get("line", "")))
+                yield {"done": "queued"}
+            case other:
+                raise Declined(f"The running talk does not know {other!r}. Is it older than this one?")
+
+    return answer
+
+
+async def _type(client: Client, line: str) -> None:
+    """Errors: Declined, with the reason why the line went to nobody."""
+    collected = _Collect()
+    chat = Chat(client, collected)
+    if line.lstrip().startswith("?"):
+        raise Declined("talk send sends texts; commands with ? are for the chat itself. Nothing was done.")
+    await chat.typed(line)
+    if collected.problem:
+        raise Declined(collected.problem)
+
+
+def beside(given: argparse.Namespace) -> int:
+    """Exit status 0 when it was done: for send, when the server has it, or the running talk has queued it."""
+    try:
+        folder = choose_folder(given.data, "")
+        return run(_beside(given, folder))
+    except (ClientError, EncryptionError, LocalError) as error:
+        complain(str(error))
+        return 1
+
+
+async def _beside(given: argparse.Namespace, folder: Path) -> int:
+    request = {"do": given.command, "line": getattr(given, "line", "")}
+    try:
+        answer = await ask_once(folder, request, WITHIN)
+    except NobodyHome:
+        return await _alone(given, folder)
+    _print_users(answer.get("users"))
+    return 0
+
+
+async def _alone(given: argparse.Namespace, folder: Path) -> int:
+    async with Client(folder) as client, asyncio.timeout(WITHIN), asyncio.TaskGroup() as group:
+        failure = group.create_task(_first_failure(client))
+        live = group.create_task(client.live())
+        await asyncio.wait({failure, live}, return_when=asyncio.FIRST_COMPLETED)
+        if not failure.done() and given.command == "list":
+            _print_users(client.people())
+        elif not failure.done():
+            await _type(client, given.line)
+            await client.sent()
+            await asyncio.sleep(0)
+        live.cancel()
+        if failure.done():
+            complain(failure.result())
+            return 1
+        failure.cancel()
+    return 0
+
+
+async def _first_failure(client: Client) -> str:
+    async for event in client.events():
+        match event:
+            case Mark(state="failed", reason=reason) | Ended(_, reason):
+                return reason
+    return ""
+
+
+def _print_users(users: object) -> None:
+    if isinstance(users, list | tuple):
+        for user in users:
+            print_line(str(user))

@@ -1,0 +1,143 @@
+"""What a typed line does, the same behind every face of the command line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from talk.client import Client, ClientError, Message, PrivateMessage
+from talk.client.lines import LOBBY, Ask, Say, Tell, read_line
+from talk.encryption.errors import EncryptionError
+from talk.protocol.errors import Refused
+
+HISTORY = 30  # messages
+
+COMMANDS = {
+    "list": "who is here",
+    "with": "NAME: talk privately with one person, until ?with lobby",
+    "history": "the last messages of this conversation",
+    "name": "NAME: take another name",
+    "block": "NAME: show nothing more of somebody (?unblock NAME to undo it)",
+    "unblock": "NAME: show them again",
+    "accept": "NAME: trust a name whose keys have changed, after you have asked them",
+    "leave": "go; what waits is sent the next time",
+    "forget": "remove this profile and its messages from this computer",
+    "help": "this list",
+}
+HELP = (
+    "Write a line and everybody reads it. @name and a text goes to that person alone, sealed so that the server cannot "
+    "read it."
+)
+
+
+class Face(Protocol):
+    """How the answers to typed lines are shown."""
+
+    def listed(self, users: tuple[str, ...]) -> None: ...
+    def looked_back(self, messages: list[Message | PrivateMessage]) -> None: ...
+    def helped(self, intro: str, commands: dict[str, str]) -> None: ...
+    def told(self, text: str) -> None: ...
+    def refused(self, code: str, text: str) -> None: ...
+
+
+class Chat:
+    """Carries out typed lines. `audience` is who a plain line goes to; `refusals` counts lines that went to nobody."""
+
+    def __init__(self, client: Client, face: Face) -> None:
+        self._client, self._face = client, face
+        self.audience = LOBBY
+        self.left = False
+        self.forget = False
+        self.refusals = 0
+
+    async def typed(self, line: str) -> None:
+        """Do what the line says. Whatever is wrong with it is shown, and it goes to nobody."""
+        try:
+            match read_line(line, self.audience):
+                case Say(text):
+                    await self._client.say(text)
+                case Tell(name, text):
+                    await self._client.send(name, text)
+                case Ask(word, argument):
+                    await self._asked(word, argument)
+        except Refused as error:
+            self._refused(error.code, str(error))
+        except (ClientError, EncryptionError) as error:
+            self._refused(getattr(error, "code", type(error).__name__), str(error))
+
+    def _refused(self, code: str, text: str) -> None:
+        self.refusals += 1
+        self._face.refused(code, text)
+
+    async def _asked(self, word: str, argument: str) -> None:
+        action = self._actions().get(word)
+        if action is None:
+            like = difflib.get_close_matches(word, COMMANDS, 1)
+            hint = f" Did you mean ?{like[0]}?" if like else " ?help lists what there is."
+            self._refused("unknown_command", f"There is no ?{word}, so nothing was done.{hint}")
+            return
+        await action(argument.removeprefix("@"))
+
+    def _actions(self) -> dict[str, Callable[[str], Awaitable[None]]]:
+        return {
+            "list": self._list,
+            "with": self._with,
+            "history": self._history,
+            "name": self._name,
+            "block": self._block,
+            "unblock": self._unblock,
+            "accept": self._accept,
+            "leave": self._leave,
+            "quit": self._leave,
+            "forget": self._forget,
+            "help": self._help,
+        }
+
+    async def _list(self, _: str) -> None:
+        self._face.listed(self._client.people())
+
+    async def _with(self, name: str) -> None:
+        if name.casefold() in ("", LOBBY):
+            self.audience = LOBBY
+            self._face.told("You are talking to everybody in the lobby.")
+            return
+        self.audience = await self._client.person(name)
+        self._face.told(f"You are talking to {self.audience} alone, until ?with lobby.")
+
+    async def _history(self, _: str) -> None:
+        self._face.looked_back(await self._client.history(self.audience, HISTORY))
+
+    async def _name(self, name: str) -> None:
+        if not name:
+            self._face.told(f"You are {self._client.name}. To take another name: ?name NAME")
+            return
+        await self._client.rename(name)
+        self._face.told(f"You are now called {self._client.name}.")
+
+    async def _block(self, name: str) -> None:
+        await self._client.block(name)
+        self._face.told(f"Nothing of {name} is shown any more. To undo it: ?unblock {name}")
+
+    async def _unblock(self, name: str) -> None:
+        await self._client.unblock(name)
+        self._face.told(f"{name} is shown again.")
+
+    async def _accept(self, name: str) -> None:
+        await self._client.accept(name)
+        self._face.told(f"You trust the keys that {name} has now.")
+
+    async def _leave(self, _: str) -> None:
+        self.left = True
+
+    async def _forget(self, answer: str) -> None:
+        if answer.casefold() != "yes":
+            self._face.told(
+                "This removes your keys and all messages of this chat from this computer, for ever. Your name stays "
+                "taken; the server's owner can release it. To do it, type: ?forget yes"
+            )
+            return
+        self.left = self.forget = True
+
+    async def _help(self, _: str) -> None:
+        self._face.helped(HELP, COMMANDS)

@@ -1,0 +1,165 @@
+"""`talk`: the command line. Each command teaches itself with --help; what is heavy is loaded when it is used."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from talk import __version__
+
+EPILOG = """\
+examples:
+  talk serve                        start a chat on this computer and print the invitation
+  talk join 'talk://…' --name asha  join a chat (quote the link)
+  talk join -                       join and paste the link, which keeps it out of the shell's history
+  talk send "@bob hi"               beside a running talk join: send one line
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command and its words."""
+    top = argparse.ArgumentParser(
+        prog="talk",
+        description="A chat of your own: one command starts it, one link joins it.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"talk {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    _add_serve(commands)
+    _add_join(commands)
+    _add_beside_a_profile(commands)
+    _add_owner(commands)
+    return top
+
+
+Subparsers = argparse._SubParsersAction
+
+
+def _add_serve(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    serve = commands.add_parser(
+        "serve",
+        help="start a chat server on this computer",
+        description="Start a chat server and print an invitation ready to paste. On any address but this computer's "
+        "own (127.0.0.1) it makes its own TLS certificate, and a new name needs an invitation.",
+    )
+    serve.add_argument(
+        "--listen", metavar="HOST:PORT", default="", help="where to listen (default: *:7433; port 0: any)"
+    )
+    serve.add_argument("--data", metavar="DIR", help="folder of the server (default: the user's data folder)")
+    serve.add_argument(
+        "--address",
+        metavar="HOST[:PORT]",
+        action="append",
+        default=[],
+        help="how others reach this server, for the link; can be given several times",
+    )
+    serve.add_argument("--open", action="store_true", help="let anybody take a name without an invitation")
+    serve.add_argument(
+        "--rate",
+        metavar="N",
+        type=float,
+        default=10.0,
+        help="messages a second per account, more wait their turn (default 10, 0 for no limit)",
+    )
+    serve.add_argument("--tls-cert", metavar="FILE", help="your own certificate instead of a self-made one")
+    serve.add_argument("--tls-key", metavar="FILE", help="the key of --tls-cert")
+    serve.add_argument("--behind-proxy", action="store_true", help="a proxy in front does TLS; listen without")
+    serve.add_argument("--json", action="store_true", help="print one JSON object per line")
+
+
+def _add_join(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    join = commands.add_parser(
+        "join",
+        help="join a chat, or come back to it",
+        description="Join a chat with its link, or come back to one. In a terminal you talk there; with lines piped "
+        "in, each is sent, and the exit status is 0 only if all of them were stored.",
+    )
+    join.add_argument("link", nargs="?", default="", help="the invitation's link; - to paste it; none to come back")
+    join.add_argument("--name", default="", help="your name in this chat, the first time")
+    _add_profile(join)
+    join.add_argument("--json", action="store_true", help="print one JSON object per line")
+    join.add_argument("--stay", action="store_true", help="keep listening when the input has ended")
+    join.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        default=60.0,
+        help="how long to wait for the server at the start, and at the end for what is not sent",
+    )
+
+
+def _add_profile(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", metavar="DIR", help="folder of the profile (default: the user's data folder)")
+
+
+def _add_beside_a_profile(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    send = commands.add_parser(
+        "send",
+        help='send one line: talk send "@bob hi"',
+        description=(
+            "Send one line, as typed in the chat, through the talk that is running, or by itself when none is."
+        ),
+    )
+    send.add_argument("line", help="what you would type: a text, or @name and a text")
+    _add_profile(send)
+    people = commands.add_parser("list", help="who is connected", description="Print who is connected, a name a line.")
+    _add_profile(people)
+
+
+def _add_owner(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    def owner(name: str, help: str, argument: str = "", description: str = "") -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=f"owner: {help}", description=description or f"For the owner: {help}.")
+        if argument:
+            command.add_argument(argument.lower(), metavar=argument)
+        command.add_argument("--data", metavar="DIR", help="folder of the server (default: the user's data folder)")
+        return command
+
+    owner("invite", "print a fresh invitation, beside the running server")
+    owner("kick", "end somebody's connection; they may come back", "NAME")
+    owner("ban", "keep somebody out", "NAME")
+    owner("unban", "let somebody back in", "NAME")
+    name = commands.add_parser("name", help="owner: give a name free again: talk name release NAME")
+    name.add_argument("action", choices=["release"])
+    name.add_argument("name", metavar="NAME")
+    name.add_argument("--data", metavar="DIR", help="folder of the server (default: the user's data folder)")
+    owner("backup", "save everything to a new file, while the server runs", "FILE")
+    owner(
+        "restore",
+        "put a backup in place, while the server is stopped",
+        "FILE",
+        (
+            "Put a backup in place of the server's data, while the server is stopped. Clients notice, read again, and "
+            "people are told. What was there is kept beside it."
+        ),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status: 0 for done, 1 for not done, 2 for words that are off."""
+    given = parser().parse_args(arguments)
+    match given.command:
+        case "serve":
+            from talk.apps.serve import serve
+
+            return serve(given)
+        case "join":
+            from talk.apps.join import join
+
+            return join(given)
+        case "send" | "list":
+            from talk.apps.beside import beside
+
+            return beside(given)
+        case None:
+            parser().print_help()
+            return 2
+        case _:
+            from talk.apps.owner import owner
+
+            return owner(given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""`talk serve`: run the server, print the invitation, and a live line per event for the owner who is watching."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import re
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from talk.apps.loop import run
+from talk.apps.output import complain, print_json, print_line
+from talk.local.errors import LocalError
+from talk.local.folders import server_folder
+from talk.protocol.limits import DEFAULT_PORT, INVITE_DAYS, INVITE_USES
+from talk.protocol.link import Address, LinkError
+from talk.protocol.text import printable
+from talk.server.app import ServeError, Server, Settings
+from talk.server.certificate import CertificateError
+from talk.server.invitation import invitation
+from talk.server.ports import StoreError
+
+_HOST_AND_PORT = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:/\s]+))(?::(\d{1,5}))?")
+
+
+def serve(given: argparse.Namespace) -> int:
+    """Exit status 0 after an orderly stop."""
+    logging.basicConfig(level=logging.WARNING, format="talk: %(message)s", stream=sys.stderr)
+    # Its parser logs what clients do wrong; that is theirs to know.
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    try:
+        settings = _settings(given)
+        run(_serve(settings, json=given.json))
+    except (ServeError, LocalError, StoreError, CertificateError, LinkError) as error:
+        complain(str(error))
+        return 1
+    return 0
+
+
+def _settings(given: argparse.Namespace) -> Settings:
+    host, port = _listen(given.listen)
+    if (given.tls_cert or given.tls_key) and given.behind_proxy:
+        raise ServeError(
+            "--behind-proxy means that the proxy does TLS, so --tls-cert and --tls-key have no use with it."
+        )
+    if given.tls_key and not given.tls_cert:
+        raise ServeError("--tls-key needs --tls-cert.")
+    if given.rate < 0:
+        raise ServeError("--rate is a number of messages a second; 0 for no limit.")
+    return Settings(
+        data=Path(given.data) if given.data else server_folder(),
+        host=host,
+        port=port,
+        open=given.open,
+        rate=given.rate,
+        burst=max(1.0, 3 * given.rate),
+        tls_cert=Path(given.tls_cert) if given.tls_cert else None,
+        tls_key=Path(given.tls_key) if given.tls_key else None,
+        behind_proxy=given.behind_proxy,
+        addresses=tuple(_address(text) for text in given.address),
+    )
+
+
+def _listen(text: str) -> tuple[str, int]:
+    """HOST:PORT, with * for every address."""
+    if not text:
+        return "", DEFAULT_PORT
+    host, port = _host_and_port(text)
+    return ("" if host == "*" else host), port
+
+
+def _address(text: str) -> Address:
+    """HOST or HOST:PORT as others reach it. Errors: LinkError."""
+    return Address(*_host_and_port(text))
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    match = _HOST_AND_PORT.fullmatch(text.lower())
+    if match is None:
+        raise ServeError(f"{text} is not an address. Write it as HOST:PORT, an IPv6 address in brackets: [::1]:7433")
+    return match[1] or match[2], int(match[3] or DEFAULT_PORT)
+
+
+async def _serve(settings: Settings, *, json: bool) -> None:
+    watched = json or sys.stdout.isatty()
+    server = Server(settings, _observer(json) if watched else None)
+    async with server:
+        _print_start(server, json)
+        _stop_on_signals(server)
+        await server.wait_stopped()
+        if watched and not json:
+            print_line("stopping: everything that was acknowledged is saved")
+
+
+def _print_start(server: Server, json: bool) -> None:
+    if json:
+        print_json({"event": "listening", "link": server.link, "address": server.address})
+        return
+    needed = server.engine.context.invite_needed
+    print_line(
+        invitation(
+            server.link,
+            who_can_join=server.who_can_join(),
+            days=INVITE_DAYS if needed else None,
+            uses=INVITE_USES if needed else None,
+            colour=sys.stdout.isatty(),
+            columns=shutil.get_terminal_size().columns,
+        )
+    )
+
+
+def _observer(json: bool) -> Any:
+    def show(event: dict[str, object]) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            if json:
+                print_json(event)
+            else:
+                print_line(_for_people(event))
+
+    return show
+
+
+def _for_people(event: dict[str, object]) -> str:
+    words = {key: printable(str(value)) for key, value in event.items()}
+    match event["event"]:
+        case "message":
+            return f"{words['from']}: {words['text']}"
+        case "private":
+            return f"{words['from']} → {words['to']}: private, {words['bytes']} bytes that only they can open"
+        case "joined":
+            return f"{words['name']} is here"
+        case "left":
+            return f"{words['name']} has left"
+        case "renamed":
+            return f"{words['from']} is now called {words['to']}"
+        case "new_epoch":
+            return "the data is older than what clients remember: a new epoch begins, and they read again"
+        case other:
+            return f"{other}: {words.get('message', '')}"
+
+
+def _stop_on_signals(server: Server) -> None:
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(sign, server.stop)
+        except NotImplementedError:  # Windows: a signal interrupts the loop instead
+            signal.signal(sign, lambda *_: loop.call_soon_threadsafe(server.stop))

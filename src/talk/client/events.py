@@ -1,0 +1,104 @@
+"""What a client tells the program it is part of. Names are as people see them; times are milliseconds since 1970."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["stored", "delivered", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Logged in, and everything that was missed has been given. `users` are those who are connected, sorted."""
+
+    name: str
+    users: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A line is queued on disk. `to` is the person's name for a private one, "" for the lobby."""
+
+    id: str
+    text: str
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Somebody said this in a room; one's own lines come too, in their place."""
+
+    room: str
+    seq: int
+    id: str
+    sender: str
+    text: str
+    at: int
+    mine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateMessage:
+    """A private text. `missed` says how many of that device's messages should have come before it and did not.
+
+    With `mine` another of one's own devices wrote it, to `to`.
+    """
+
+    id: str
+    sender: str
+    to: str
+    text: str
+    at: int
+    mine: bool = False
+    missed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is certain about a line of one's own: on the server's disk, decrypted by a device, or not sent and why."""
+
+    id: str
+    state: State
+    reason: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleChanged:
+    """Who came and who left, gathered over a second."""
+
+    came: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """No connection; the next try is in `retry_in` seconds. What is written meanwhile is sent later."""
+
+    reason: str
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class Online:
+    """Connected again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the person should know. `code` is for programs."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The server will not have this profile any more, so the client has stopped trying."""
+
+    code: str
+    text: str
+
+
+ClientEvent = Ready | Sent | Message | PrivateMessage | Mark | PeopleChanged | Offline | Online | Notice | Ended

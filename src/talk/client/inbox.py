@@ -1,0 +1,115 @@
+"""What came in: mail is opened, kept, and its ratchet with it, in one transaction; then it may be acknowledged."""
+
+from __future__ import annotations
+
+import msgspec
+
+from talk.client import outbox, store
+from talk.client.events import ClientEvent, Mark, Notice
+from talk.encryption import contacts, messages
+from talk.encryption.database import Database, transaction
+from talk.encryption.errors import Replayed, Undecryptable, UnknownDevice
+from talk.encryption.own import own
+from talk.protocol import events
+from talk.protocol.errors import Refused
+from talk.protocol.limits import RECEIPTS_WITHIN
+from talk.protocol.text import check_text
+
+MAX_IDS = 200  # in one receipt that is read
+
+
+def take_mail(db: Database, mail: events.Mail, now: int, *, final: bool) -> list[ClientEvent]:
+    """Work one item of mail through, and move the mail cursor on. Private texts are told by `store.not_shown`.
+
+    `final`: the sender's keys were asked for already, so that an unknown device is a stranger.
+    Errors: UnknownDevice (learn the account's profile, then try once more with `final`).
+    """
+    profile = store.load(db)
+    if profile is None or mail.n <= profile.mail:
+        return []
+    told: list[ClientEvent] = []
+    match mail.kind:
+        case events.SEALED:
+            told = _take_sealed(db, mail, now, final=final)
+        case events.UNDECRYPTABLE:
+            notice = msgspec.json.decode(mail.content, type=events.NoticeContent)
+            outbox.put_again(db, notice.id, mail.account, notice.device, now)
+        case events.EXPIRED:
+            notice = msgspec.json.decode(mail.content, type=events.NoticeContent)
+            if store.set_mark(db, profile.own.device, notice.id, "failed"):
+                told = [
+                    Mark(notice.id, "failed", "Nobody fetched it within 30 days, so the server let it go.", "expired")
+                ]
+    db.run("UPDATE profile SET mail = ?", mail.n)
+    return told
+
+
+def _take_sealed(db: Database, mail: events.Mail, now: int, *, final: bool) -> list[ClientEvent]:
+    try:
+        with transaction(db):
+            opened = messages.unseal(db, mail)
+    except Replayed:
+        return []
+    except UnknownDevice:
+        if not final:
+            raise
+        return _cannot_open(db, mail)
+    except Undecryptable:
+        return _cannot_open(db, mail)
+    match opened.kind:
+        case outbox.TEXT:
+            return _take_text(db, mail, opened, now)
+        case outbox.RECEIPT:
+            return _take_receipt(db, opened)
+        case _:
+            return []
+
+
+def _cannot_open(db: Database, mail: events.Mail) -> list[ClientEvent]:
+    db.run("INSERT OR IGNORE INTO undecryptable VALUES (?)", mail.n)
+    text = f"A private message from {mail.name} could not be opened. Their device is asked to send it again."
+    return [Notice("undecryptable", text)]
+
+
+def _take_text(db: Database, mail: events.Mail, opened: messages.Opened, now: int) -> list[ClientEvent]:
+    content = opened.content
+    to, text, id = (content.get(key) for key in ("to", "text", "id"))
+    first_id = content.get("first_id", id)
+    if not (isinstance(to, str) and isinstance(text, str) and isinstance(first_id, str)):
+        return [Notice("needs_update", f"{mail.name} sent something that needs a newer TAlk.")]
+    me = own(db)
+    mine = opened.account == me.account
+    if contacts.is_blocked(db, opened.account) or (not mine and to != me.account):
+        return []
+    try:
+        check_text(text)
+    except Refused:
+        return [Notice("bad_text", f"{mail.name} sent a private text that is not allowed, so it is not shown.")]
+    name = store.contact_name(db, opened.account) or mail.name
+    conversation = to if mine else opened.account
+    new = store.keep_private(
+        db, conversation, first_id, (opened.account, opened.device, name), text, mail.at, opened.missed
+    )
+    if new and not mine:
+        outbox.put_receipt(db, opened.account, first_id, now + int(RECEIPTS_WITHIN * 1000))
+    return []
+
+
+def _take_receipt(db: Database, opened: messages.Opened) -> list[ClientEvent]:
+    me = own(db)
+    ids = opened.content.get("ids")
+    if opened.account == me.account or not isinstance(ids, list):
+        return []
+    told: list[ClientEvent] = []
+    for id in ids[:MAX_IDS]:
+        if not isinstance(id, str) or not _went_to(db, me.device, id, opened.account):
+            continue
+        if store.set_mark(db, me.device, id, "delivered"):
+            told.append(Mark(id, "delivered"))
+    return told
+
+
+def _went_to(db: Database, device: str, id: str, account: str) -> bool:
+    """Whether that message was for this person: nobody else can say that it arrived."""
+    row = db.one("SELECT 1 FROM messages WHERE device = ? AND id = ? AND conversation = ?", device, id, account)
+    return row is not None

@@ -1,0 +1,264 @@
+"""What waits to be sent, on disk: as text until its first try, from then on as the very bytes of that try.
+
+A retry sends identical bytes. Only when the server has refused them for good (`devices_changed`, a full mailbox), so
+that nobody can have them, is a text sealed anew. Private messages go one at a time, in the order of sealing: the
+counters inside would show a gap otherwise.
+
+Functions here run inside one transaction on the database's thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from talk.client import store
+from talk.encryption import contacts, messages, sessions
+from talk.encryption.contacts import Contact
+from talk.encryption.database import Database
+from talk.encryption.own import own
+from talk.protocol import commands, wire
+from talk.protocol.events import Profile
+from talk.protocol.ids import random_id
+from talk.protocol.keys import Device, SignedKey
+from talk.protocol.limits import MAIL_LIFETIME_MS
+
+SAY, TEXT, RECEIPT, DUMMY = "say", "talk.text", "talk.receipt", "m.dummy"
+MAX_AGAIN = 3  # times that one message is sealed again for a device that could not open it
+MAX_RECEIPTS = 100  # message ids in one receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One row of the outbox. `name` is what was typed while `target` is not known."""
+
+    row: int
+    id: str
+    kind: str
+    target: str
+    name: str
+    content: dict[str, Any]
+    frame: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsPerson:
+    """Ask the server whose name this is, or for this account's devices."""
+
+    name: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsSessions:
+    """Claim a one-time key of each of these devices of this account."""
+
+    account: str
+    devices: tuple[Device, ...]
+
+
+def put_say(db: Database, room: str, text: str) -> str:
+    """Queue a line for a room; its id."""
+    return _put(db, SAY, room, "", {"text": text})
+
+
+def put_private(db: Database, name: str, text: str, at: int) -> str:
+    """Queue a private text for whoever has this name; its id.
+
+    Errors: NameMoved when the name belongs to other keys than before.
+    """
+    contact = contacts.find(db, name)
+    target = contact.account if contact else ""
+    id = _put(db, TEXT, target, name, {"text": text})
+    me = own(db)
+    profile = store.load(db)
+    sender = (me.account, me.device, profile.name if profile else "")
+    store.keep_private(db, target, id, sender, text, at)
+    return id
+
+
+def put_receipt(db: Database, account: str, message_id: str, due: int) -> None:
+    """Tell this person, with others from the same second, that their message was opened."""
+    row = db.one(
+        "SELECT row, content FROM outbox WHERE kind = ? AND target = ? AND frame IS NULL ORDER BY row DESC LIMIT 1",
+        RECEIPT,
+        account,
+    )
+    if row is not None:
+        content = msgspec.json.decode(row[1])
+        if len(content["ids"]) < MAX_RECEIPTS:
+            content["ids"].append(message_id)
+            db.run("UPDATE outbox SET content = ? WHERE row = ?", msgspec.json.encode(content), row[0])
+            return
+    _put(db, RECEIPT, account, "", {"ids": [message_id]}, due)
+
+
+def put_again(db: Database, id: str, account: str, device_id: str, now: int) -> None:
+    """A device could not open what was sent by this id: seal it again for all, on a new session with that device."""
+    contact = contacts.get(db, account)
+    device = next((d for d in contact.devices if d.id == device_id), None) if contact else None
+    if device is None:
+        return
+    row = db.one("SELECT kind, account, content, again FROM sent WHERE id = ?", id)
+    if row is None or row[3] >= MAX_AGAIN or account not in (row[1], own(db).account):
+        return
+    sessions.mark_broken(db, account, device.id)
+    db.run("UPDATE sent SET again = again + 1 WHERE id = ?", id)
+    content = msgspec.json.decode(row[2])
+    content.setdefault("first_id", id)
+    new_id = _put(db, row[0], row[1], "", content)
+    # The next one of the chain counts on from here, so that a device that opens nothing is not served for ever.
+    encoded = msgspec.json.encode(content)
+    db.run("INSERT INTO sent VALUES (?, ?, ?, ?, ?, ?)", new_id, row[0], row[1], encoded, now, row[3] + 1)
+
+
+def _put(db: Database, kind: str, target: str, name: str, content: dict[str, Any], due: int = 0) -> str:
+    id = random_id()
+    db.run(
+        "INSERT INTO outbox (id, kind, target, name, content, due) VALUES (?, ?, ?, ?, ?, ?)",
+        id,
+        kind,
+        target,
+        name,
+        msgspec.json.encode(content),
+        due,
+    )
+    return id
+
+
+def next_says(db: Database, limit: int) -> list[Waiting]:
+    """The oldest lines for rooms."""
+    return [_waiting(row) for row in db.all(f"{_SELECT} WHERE kind = ? ORDER BY row LIMIT ?", SAY, limit)]
+
+
+def next_private(db: Database, now: int) -> Waiting | None:
+    """The oldest private message that is due, and the first of its conversation."""
+    row = db.one(_NEXT_PRIVATE, SAY, now)
+    return _waiting(row) if row else None
+
+
+def next_due(db: Database) -> int | None:
+    """When the next private message is due, in milliseconds since 1970."""
+    row = db.one("SELECT min(due) FROM outbox WHERE kind != ?", SAY)
+    return row[0] if row else None
+
+
+def how_many(db: Database) -> int:
+    """What waits to be sent and is not a receipt."""
+    row = db.one("SELECT count(*) FROM outbox WHERE kind IN (?, ?)", SAY, TEXT)
+    return int(row[0]) if row else 0
+
+
+_SELECT = "SELECT row, id, kind, target, name, content, frame FROM outbox"
+
+_NEXT_PRIVATE = (
+    _SELECT + " AS o WHERE kind != ? AND due <= ? AND NOT EXISTS"
+    " (SELECT 1 FROM outbox e WHERE e.target = o.target AND e.name = o.name AND e.kind = o.kind AND e.row < o.row)"
+    " ORDER BY row LIMIT 1"
+)
+
+
+def _waiting(row: tuple[Any, ...]) -> Waiting:
+    return Waiting(row[0], row[1], row[2], row[3], row[4], msgspec.json.decode(row[5]), row[6])
+
+
+def seal(db: Database, waiting: Waiting) -> bytes | NeedsPerson | NeedsSessions:
+    """Seal a message for every device it goes to, and keep the frame; or what has to be asked for first.
+
+    Errors: those of `encryption.messages.seal`.
+    """
+    contact = contacts.get(db, waiting.target) if waiting.target else contacts.find(db, waiting.name)
+    if contact is None:
+        return NeedsPerson(waiting.name, waiting.target)
+    if not waiting.target:
+        _address(db, waiting, contact)
+    me = own(db)
+    mine = contacts.get(db, me.account)
+    assert mine is not None
+    others = tuple(device for device in mine.devices if device.id != me.device)
+    for account, devices in ((contact.account, contact.devices), (me.account, others)):
+        missing = sessions.needs_session(db, account, devices)
+        if missing:
+            return NeedsSessions(account, tuple(missing))
+    content = {**waiting.content, "id": waiting.id, "to": contact.account}
+    everyone = [(contact.account, device) for device in contact.devices] + [(me.account, device) for device in others]
+    sealed = {
+        device.id: msgspec.Raw(messages.seal(db, account, device, waiting.kind, content))
+        for account, device in everyone
+    }
+    lists = {contact.account: contact.version, me.account: mine.version}
+    frame = wire.encode(commands.Send(id=waiting.id, to=contact.account, lists=lists, sealed=sealed))
+    db.run("UPDATE outbox SET frame = ? WHERE row = ?", frame, waiting.row)
+    return frame
+
+
+def _address(db: Database, waiting: Waiting, contact: Contact) -> None:
+    """Now it is known whose name was meant."""
+    db.run("UPDATE outbox SET target = ? WHERE row = ?", contact.account, waiting.row)
+    db.run(
+        "UPDATE messages SET conversation = ? WHERE device = ? AND id = ?",
+        contact.account,
+        own(db).device,
+        waiting.id,
+    )
+
+
+def take_back(db: Database, waiting: Waiting, due: int = 0) -> None:
+    """The server has refused this frame for good: nobody has it, and it is sealed anew when it is due."""
+    row = db.one("SELECT frame, target FROM outbox WHERE row = ?", waiting.row)
+    if row is None or row[0] is None:
+        return
+    send = wire.decode_command(row[0])
+    assert isinstance(send, commands.Send)
+    for account in (row[1], own(db).account):
+        contact = contacts.get(db, account)
+        for device in contact.devices if contact else ():
+            if device.id in send.sealed:
+                messages.take_back(db, account, device)
+    db.run("UPDATE outbox SET frame = NULL, due = ? WHERE row = ?", due, waiting.row)
+
+
+def stored(db: Database, waiting: Waiting, now: int) -> None:
+    """The server has it on disk."""
+    db.run("DELETE FROM outbox WHERE row = ?", waiting.row)
+    if waiting.kind == SAY:
+        return
+    target = db.one("SELECT account FROM sent WHERE id = ?", waiting.id)
+    if target is None:
+        account = waiting.target or _account_of(db, waiting)
+        encoded = msgspec.json.encode(waiting.content)
+        db.run("INSERT INTO sent VALUES (?, ?, ?, ?, ?, 0)", waiting.id, waiting.kind, account, encoded, now)
+    db.run("DELETE FROM sent WHERE at < ?", now - 2 * MAIL_LIFETIME_MS)
+    if waiting.kind == TEXT and "first_id" not in waiting.content:
+        store.set_mark(db, own(db).device, waiting.id, "stored")
+
+
+def _account_of(db: Database, waiting: Waiting) -> str:
+    contact = contacts.find(db, waiting.name)
+    return contact.account if contact else ""
+
+
+def failed(db: Database, waiting: Waiting) -> None:
+    """It cannot be sent, and will not be tried again."""
+    take_back(db, waiting)
+    db.run("DELETE FROM outbox WHERE row = ?", waiting.row)
+    store.set_mark(db, own(db).device, waiting.id, "failed")
+
+
+def learn(db: Database, profiles: list[Profile], now: int) -> list[contacts.Learned]:
+    """Check and pin what the server shows of these accounts. Errors: IdentityRefused, DeviceListRolledBack."""
+    return [contacts.learn(db, profile, now) for profile in profiles]
+
+
+def start_sessions(
+    db: Database, account: str, devices: tuple[Device, ...], keys: dict[str, dict[str, SignedKey]]
+) -> int:
+    """Start a session with each device that a key was claimed of; how many. Errors: IdentityRefused."""
+    started = 0
+    for device in devices:
+        for key in keys.get(device.id, {}).values():
+            sessions.start_session(db, account, device, key)
+            started += 1
+    return started

@@ -1,0 +1,46 @@
+"""Who is connected, as the server tells it: the whole once, then differences."""
+
+from __future__ import annotations
+
+import difflib
+
+from talk.protocol import events
+
+
+class People:
+    """`here` maps connected accounts to their names; `names` every account that was ever told of."""
+
+    def __init__(self) -> None:
+        self.here: dict[str, str] = {}
+        self.names: dict[str, str] = {}
+        self.complete = False
+        self._gathering: dict[str, str] = {}
+
+    def take(self, event: events.People | events.Presence) -> tuple[list[str], dict[str, str]]:
+        """Take in a whole or a difference: accounts that came since, and those that left with their names."""
+        before = dict(self.here)
+        match event:
+            case events.People():
+                self._gathering.update({person.account: person.name for person in event.people})
+                if not event.last:
+                    return [], {}
+                self.here, self._gathering = self._gathering, {}
+            case events.Presence():
+                self.here.update({person.account: person.name for person in event.here})
+                for account in event.left:
+                    self.here.pop(account, None)
+        self.names.update(self.here)
+        first, self.complete = not self.complete, True
+        if first:
+            return [], {}
+        came = [account for account in self.here if account not in before]
+        return came, {account: name for account, name in before.items() if account not in self.here}
+
+    def users(self) -> tuple[str, ...]:
+        """The names of those who are connected, sorted."""
+        return tuple(sorted(name for name in self.here.values() if name))
+
+    def like(self, name: str) -> tuple[str, ...]:
+        """Known names that look like this one, at most three."""
+        known = {other.casefold(): other for other in self.names.values() if other}
+        return tuple(known[match] for match in difflib.get_close_matches(name.casefold(), known, 3, 0.6))
