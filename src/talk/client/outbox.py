@@ -216,7 +216,7 @@ def take_back(db: Database, waiting: Waiting, due: int = 0) -> None:
         contact = contacts.get(db, account)
         for device in contact.devices if contact else ():
             if device.id in send.sealed:
-                messages.take_back(db, account, device)
+                messages.take_back(db, account, device.id)
     db.run("UPDATE outbox SET frame = NULL, due = ? WHERE row = ?", due, waiting.row)
 
 

@@ -105,6 +105,14 @@ def take_back(db: Database, account: str, device: Device) -> None:
     db.run("UPDATE devices SET sent = sent - 1 WHERE account = ? AND device = ? AND sent > 0", account, device.id)
 
 
+def take_back(db: Database, account: str, device: str) -> None:
+    """The newest seal for this device reached nobody, because the server refused it: give its number to the next one.
+
+    Only for the newest, so one send at a time is under way. The ratchet stays where it is; keys are never used again.
+    """
+    db.run("UPDATE devices SET sent = sent - 1 WHERE account = ? AND device = ? AND sent > 0", account, device)
+
+
 def unseal(db: Database, mail: Mail) -> Opened:
     """Open mail of kind `sealed`, check who it is from and for, and remember that it was read.
 

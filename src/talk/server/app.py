@@ -18,12 +18,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from talk.local.addresses import reachable
+from talk.local.addresses import describe, reachable
 from talk.local.control import ControlServer
 from talk.local.folders import make_private
 from talk.local.lock import FolderLock
 from talk.protocol.limits import DEFAULT_PORT
-from talk.protocol.link import Address, Link
+from talk.protocol.link import MAX_ADDRESSES, Address, Link
 from talk.protocol.proofs import NONCE_BYTES
 from talk.server.certificate import load_certificate, self_made_certificate, server_context
 from talk.server.doors.pages import Facts, Page, page
@@ -184,7 +184,12 @@ class Server:
     def _link(self, server: str, token: str, port: int, tls: bool) -> str:
         addresses = self._settings.addresses or tuple(Address(host, port) for host in self._hosts())
         local = not tls and not self._settings.behind_proxy
-        return str(Link(addresses[:8], server, token, local=local))
+        return Link(addresses[:MAX_ADDRESSES], server, token, local=local).text
+
+    def who_can_join(self) -> list[str]:
+        """A description of every address in the link, for its owner."""
+        addresses = self._settings.addresses
+        return [describe(host) for host in ([address.host for address in addresses] or self._hosts())]
 
     def _page(self, path: str) -> Page:
         engine = self.engine
