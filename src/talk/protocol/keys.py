@@ -141,7 +141,7 @@ def check_identity(identity: Identity, server: str) -> CheckedIdentity:
     Errors: Refused with BAD_IDENTITY.
     """
     master = _only_key(identity.master_key, "master")
-    account = account_id(decode64(master), server)
+    account = account_id(_decoded(master), server)
     _require(identity.master_key.user_id == account, "the account is not the hash of its master key")
     self_signing = _signed_by_master(identity.self_signing_key, "self_signing", account, master)
     _signed_by_master(identity.user_signing_key, "user_signing", account, master)
@@ -150,9 +150,9 @@ def check_identity(identity: Identity, server: str) -> CheckedIdentity:
     _require(listed.user_id == account, "the device list is another account's")
     _require(is_signed(listed, account, self_signing, self_signing), "the device list is not signed")
     _require(listed.devices == sorted(set(listed.devices)), "the device list is not sorted")
-    devices = {device.id: device for device in (check_device(keys, account, self_signing) for keys in identity.devices)}
-    _require(sorted(devices) == listed.devices, "the devices are not those of the device list")
-    return CheckedIdentity(account, master, self_signing, listed.version, devices)
+    devices = [check_device(keys, account, self_signing) for keys in identity.devices]
+    _require(sorted(device.id for device in devices) == listed.devices, "the devices are not those of the device list")
+    return CheckedIdentity(account, master, self_signing, listed.version, {device.id: device for device in devices})
 
 
 def check_device(keys: DeviceKeys, account: str, self_signing: str) -> Device:
@@ -164,7 +164,8 @@ def check_device(keys: DeviceKeys, account: str, self_signing: str) -> Device:
     curve25519 = keys.keys.get(f"curve25519:{keys.device_id}", "")
     _require(keys.user_id == account, "a device is another account's")
     _require(bool(ed25519 and curve25519) and OLM in keys.algorithms, "a device lacks its keys")
-    _require(hash_id(decode64(ed25519)) == keys.device_id, "a device id is not the hash of its key")
+    _decoded(curve25519)
+    _require(hash_id(_decoded(ed25519)) == keys.device_id, "a device id is not the hash of its key")
     _require(is_signed(keys, account, keys.device_id, ed25519), "a device is not signed by itself")
     _require(is_signed(keys, account, self_signing, self_signing), "a device is not signed by its account")
     return Device(keys.device_id, ed25519, curve25519)
@@ -179,7 +180,16 @@ def _signed_by_master(key: CrossSigningKey, usage: str, account: str, master: st
 def _only_key(key: CrossSigningKey, usage: str) -> str:
     name, public = next(iter(key.keys.items()))
     _require(key.usage == [usage] and name == f"ed25519:{public}", f"the {usage} key is not of the right form")
+    _decoded(public)
     return public
+
+
+def _decoded(key: str) -> bytes:
+    """The bytes of a key. One key must not have two spellings, or pinned keys could not be compared."""
+    try:
+        return decode64(key)
+    except ValueError:
+        raise Refused(Code.BAD_IDENTITY, detail="a key is not of the right form") from None
 
 
 def _require(condition: bool, detail: str) -> None:

@@ -88,13 +88,21 @@ def check_name(typed: str) -> str:
     return shown
 
 
-def skeleton(name: str) -> str:
-    """What makes two names the same: equal for names that differ in case only, or that look alike. Not for showing.
+def folded(name: str) -> str:
+    """The one spelling of a name that does not depend on capitals. A typed name is somebody's if this is equal.
 
     Errors: Refused with NAME_INVALID for what PRECIS does not allow.
     """
     _require(len(name) <= MAX_TYPED, f"it is longer than {MAX_NAME_POINTS} characters")
-    letters = unicodedata.normalize("NFD", _enforced(_MAPPED, name)).translate(_JOINERS)
+    return _enforced(_MAPPED, name)
+
+
+def skeleton(name: str) -> str:
+    """What may be taken only once: equal for names that differ in case only, or that look alike. Not for showing.
+
+    Errors: Refused with NAME_INVALID for what PRECIS does not allow.
+    """
+    letters = unicodedata.normalize("NFD", folded(name)).translate(_JOINERS)
     return str(_SOFT_DOT.sub(r"\1", unicodedata.normalize("NFD", letters.translate(_look_alikes()))))
 
 

@@ -11,8 +11,9 @@ import unicodedata
 from talk.protocol.errors import Code, Refused
 from talk.protocol.limits import MAX_TEXT_BYTES, MAX_TEXT_POINTS
 
-# Drawn as nothing although Unicode calls them letters or symbols: Hangul fillers and the blank Braille pattern.
-_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+# Drawn as nothing although Unicode calls them letters or symbols: Hangul fillers, the blank Braille pattern, the
+# stand-in for an object, blank hieroglyphs and the musical null notehead.
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\ufffc\U00013441\U00013442\U0001d159")
 # Overrides and embeddings can make a line read as something else than it says (CVE-2021-42574).
 _DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _ALLOWED_CONTROL = frozenset("\n\t")
