@@ -108,7 +108,7 @@ class Party:
     def state(self) -> list[Any]:
         """Everything that the database holds, to see that nothing has changed."""
         tables = [row[0] for row in self.db.all("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
-        return [(table, self.db.all(f"SELECT * FROM {table} ORDER BY 1, 2")) for table in tables]
+        return [(table, sorted(self.db.all(f"SELECT * FROM {table}"), key=repr)) for table in tables]
 
 
 def say(sender: Party, receiver: Party, text: str) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 from sqlcipher3 import dbapi2 as sqlcipher
 
 from talk.encryption.errors import (
-    EncryptionError,
     ProfileDamaged,
     ProfileInUse,
     ProfileTooNew,
@@ -28,6 +27,9 @@ FILE = "profile.db"
 KEY_BYTES = 32
 BUSY_SECONDS = 2.0
 Row = tuple[Any, ...]
+_DISK = tuple(
+    f"SQLITE_{word}" for word in ("FULL", "IOERR", "READONLY", "CANTOPEN", "PERM", "NOMEM", "NOLFS", "TOOBIG")
+)
 
 
 class Database:
@@ -48,17 +50,13 @@ class Database:
 
     def run(self, sql: str, *values: object) -> int:
         """Carry out one statement; says how many rows it changed."""
-        try:
+        with _translated():
             return int(self._connection.execute(sql, values).rowcount)
-        except sqlcipher.Error as error:
-            raise _translated(error) from error
 
     def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Carry out one statement for each of the rows."""
-        try:
+        with _translated():
             self._connection.executemany(sql, rows)
-        except sqlcipher.Error as error:
-            raise _translated(error) from error
 
     def one(self, sql: str, *values: object) -> Row | None:
         """The first row of a query, or None."""
@@ -67,10 +65,8 @@ class Database:
 
     def all(self, sql: str, *values: object) -> list[Row]:
         """Every row of a query. Whatever can grow is asked for with LIMIT."""
-        try:
+        with _translated():
             return list(self._connection.execute(sql, values))
-        except sqlcipher.Error as error:
-            raise _translated(error) from error
 
     def close(self) -> None:
         self._connection.close()
@@ -111,10 +107,11 @@ def _prepare(connection: Any, key: bytes) -> None:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-    except sqlcipher.Error as error:
+    except sqlcipher.DatabaseError as error:
         if _name(error) == "SQLITE_NOTADB":
             raise WrongKey from None
-        raise _translated(error) from error
+        with _translated():
+            raise
 
 
 @contextmanager
@@ -167,10 +164,17 @@ def _name(error: Exception) -> str:
     return str(getattr(error, "sqlite_errorname", ""))
 
 
-def _translated(error: Exception) -> EncryptionError:
-    name = _name(error)
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return ProfileDamaged("its database")
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return ProfileInUse()
-    return StorageFailed(name.removeprefix("SQLITE_").lower() or type(error).__name__)
+@contextmanager
+def _translated() -> Iterator[None]:
+    """What can happen to anybody becomes an error of ours; a mistake in a statement stays what it is, and loud."""
+    try:
+        yield
+    except sqlcipher.Error as error:
+        name = _name(error)
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            raise ProfileDamaged("its database") from error
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise ProfileInUse from error
+        if name.startswith(_DISK):
+            raise StorageFailed(name.removeprefix("SQLITE_").lower()) from error
+        raise

@@ -100,15 +100,10 @@ def seal(db: Database, account: str, device: Device, kind: str, content: dict[st
     return canonical(Sealed(SEALED_ALGORITHM, me.curve25519, {device.curve25519: message}))
 
 
-def take_back(db: Database, account: str, device: Device) -> None:
-    """The server has refused for good what was sealed last for this device, so its number is given to the next."""
-    db.run("UPDATE devices SET sent = sent - 1 WHERE account = ? AND device = ? AND sent > 0", account, device.id)
-
-
 def take_back(db: Database, account: str, device: str) -> None:
-    """The newest seal for this device reached nobody, because the server refused it: give its number to the next one.
+    """The server has refused what was sealed last for the device of that id: its number is given to the next.
 
-    Only for the newest, so one send at a time is under way. The ratchet stays where it is; keys are never used again.
+    Only for the newest, so have one send under way at a time. The ratchet stays where it is: no key is used twice.
     """
     db.run("UPDATE devices SET sent = sent - 1 WHERE account = ? AND device = ? AND sent > 0", account, device)
 
