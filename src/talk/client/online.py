@@ -250,12 +250,12 @@ class OnlineSession:
     async def _emit_received(self) -> None:
         """Give the program what was kept and not yet shown, and remember how far it got."""
         while True:
-            received = await self._profile.run(store.not_shown, 100)
-            for _, event in received:
+            reached, received = await self._profile.run(store.not_shown, 100)
+            for event in received:
                 await self._emit(event)
-            if not received:
+            if not reached:
                 return
-            await self._profile.run(store.set_shown, received[-1][0])
+            await self._profile.run(store.set_shown, reached)
 
     async def _acknowledge(self, profile: store.Profile) -> None:
         """Let the server remove the mail that is on our disk. What could not be opened is asked for again."""

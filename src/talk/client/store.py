@@ -122,13 +122,17 @@ def skip_to(db: Database, room: str, seq: int) -> None:
     db.run("UPDATE rooms SET seq = max(seq, ?) WHERE room = ?", seq, room)
 
 
-def not_shown(db: Database, limit: int) -> list[tuple[int, Message | PrivateMessage]]:
-    """What was received and not yet given to the program, in the order it came, with its row."""
+def not_shown(db: Database, limit: int) -> tuple[int, list[Message | PrivateMessage]]:
+    """What was received and not yet given to the program, in the order it came, and the row that it reaches to.
+
+    The row is 0 when there is nothing more. What blocked people wrote is passed over.
+    """
     profile = load(db)
     if profile is None:
-        return []
+        return 0, []
     rows = db.all(f"{_SELECT} WHERE m.row > ? ORDER BY m.row LIMIT ?", profile.shown, limit)
-    return [(row[0], shown) for row in rows if (shown := _shown(profile, row)) is not None]
+    wanted = [row for row in rows if not contacts.is_blocked(db, row[3])]
+    return (rows[-1][0] if rows else 0), [shown for row in wanted if (shown := _shown(profile, row)) is not None]
 
 
 def set_shown(db: Database, row: int) -> None:
