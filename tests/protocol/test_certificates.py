@@ -60,11 +60,14 @@ def test_anything_else_is_a_value_error(data: bytes) -> None:
         certificate_hash(data)
 
 
-@given(st.integers(0, 8 * len(P256) - 1))
-def test_a_certificate_with_a_flipped_bit_is_hashed_or_refused(bit: int) -> None:
-    damaged = bytearray(P256)
-    damaged[bit // 8] ^= 1 << bit % 8
-    try:
-        certificate_hash(bytes(damaged))
-    except ValueError:
-        return
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+def test_a_certificate_with_any_bit_flipped_is_hashed_or_refused() -> None:
+    refused = 0
+    for bit in range(8 * len(P256)):
+        damaged = bytearray(P256)
+        damaged[bit // 8] ^= 1 << bit % 8
+        try:
+            certificate_hash(bytes(damaged))
+        except ValueError:
+            refused += 1
+    assert refused > len(P256)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import stat
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -216,6 +217,7 @@ def test_every_mistake_has_its_sentence(tmp_path: Path) -> None:
     old = write(tmp_path / "old", certificate(key, NOW - 9 * DAY, NOW - 2 * DAY))
     future = write(tmp_path / "future", certificate(key, NOW + 2 * DAY))
     words = write(tmp_path / "words", "नमस्ते".encode())
+    big = write(tmp_path / "big", pem(key) + b"\n" * 1024 * 1024)
     load_certificate(good, good_key)
     for cert, private, sentence in (
         (tmp_path / "none", good_key, "none cannot be read"),
@@ -225,6 +227,7 @@ def test_every_mistake_has_its_sentence(tmp_path: Path) -> None:
         (good_key, good_key, "k holds no certificate"),
         (good, words, "words holds no private key"),
         (good, good, "c holds no private key"),
+        (good, big, "too big"),
         (good, other_key, "does not belong"),
         (good, locked, "locked with a password"),
         (old, good_key, "expired on"),
@@ -234,14 +237,40 @@ def test_every_mistake_has_its_sentence(tmp_path: Path) -> None:
             load_certificate(cert, private)
 
 
-def test_openssl_never_asks_for_a_password_in_the_terminal(tmp_path: Path) -> None:
+START_WITH_A_KEY_LOCKED_MEANWHILE = """
+import sys
+from pathlib import Path
+from talk.server.certificate import CertificateError, load_certificate, server_context
+certificate, key, locked = map(Path, sys.argv[1:])
+files = load_certificate(certificate, key)
+locked.replace(key)
+try:
+    server_context(files)
+except CertificateError as error:
+    print(error)
+"""
+
+
+def test_openssl_never_waits_for_a_password(tmp_path: Path) -> None:
     key = new_key()
-    cert = write(tmp_path / "c", certificate(key))
-    private = write(tmp_path / "k", pem(key))
-    files = load_certificate(cert, private)
-    private.write_bytes(pem(key, BestAvailableEncryption(b"password")))
-    with pytest.raises(CertificateError, match="cannot be used for TLS"):
-        server_context(files)
+    files = (
+        write(tmp_path / "c", certificate(key)),
+        write(tmp_path / "k", pem(key)),
+        write(tmp_path / "locked", pem(key, BestAvailableEncryption(b"password"))),
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", START_WITH_A_KEY_LOCKED_MEANWHILE, *map(str, files)],
+        stdin=subprocess.PIPE,  # open and silent, like an owner who is away; without a terminal it is asked instead
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as server:
+        try:
+            assert server.wait(WITHIN) == 0
+        finally:
+            server.kill()
+        assert server.stdout is not None
+        assert "cannot be used for TLS" in server.stdout.read()
 
 
 def test_a_key_that_openssl_finds_too_weak_has_a_sentence(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def _lasts(days: int | None, uses: int | None) -> str:
     if uses is not None:
         limits.append(f"for {_count(uses, 'new person', 'new people')}")
     if not limits:
-        return "This link has no end."
+        return "This link does not expire."
     return f"This link is good {' and '.join(limits)}. Make a fresh one any time with: talk invite"
 
 
