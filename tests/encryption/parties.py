@@ -84,20 +84,26 @@ class Party:
     def forge(self, other: Party, send_id: str = "", **changed: Any) -> Mail:
         """A message that this party's own engine would not write: its payload with these fields changed."""
         send_id = send_id or random_id()
-        peer = contacts.peer(self.db, other.account, other.device.id)
-        kept = sessions.freshest(self.db, peer)
-        assert kept is not None
         payload: dict[str, Any] = {
             "type": "talk.text",
-            "content": {"id": send_id, "n": peer.sent + 1, "pad": "", "text": "forged"},
+            "content": {"id": send_id, "n": self._peer(other).sent + 1, "pad": "", "text": "forged"},
             "sender": self.account,
             "recipient": other.account,
             "recipient_keys": {"ed25519": other.own.ed25519},
             "keys": {"ed25519": self.own.ed25519},
         }
-        message = sessions.encrypt(self.db, peer, kept, canonical(payload | changed))
+        return self.forge_plain(other, canonical(payload | changed), send_id)
+
+    def forge_plain(self, other: Party, plain: bytes, send_id: str = "") -> Mail:
+        """Whatever bytes, sealed by this party's real session."""
+        kept = sessions.freshest(self.db, self._peer(other))
+        assert kept is not None
+        message = sessions.encrypt(self.db, self._peer(other), kept, plain)
         sealed = Sealed("m.olm.v1.curve25519-aes-sha2", self.own.curve25519, {other.own.curve25519: message})
-        return self.mail(canonical(sealed), send_id)
+        return self.mail(canonical(sealed), send_id or random_id())
+
+    def _peer(self, other: Party) -> contacts.Peer:
+        return contacts.peer(self.db, other.account, other.device.id)
 
     def mail(self, sealed: bytes, id: str) -> Mail:
         return Mail(next(_numbers), id, self.account, self.own.device, self.name, AT, SEALED, Raw(sealed))

@@ -133,6 +133,8 @@ def unseal(db: Database, mail: Mail) -> Opened:
 
 def _message(mail: Mail, me: Own, peer: Peer) -> AnyOlmMessage:
     raw = bytes(mail.content)
+    if peer.device.id == me.device:
+        raise Undecryptable("it claims to come from this device itself")
     if len(raw) > MAX_SEALED:
         raise Undecryptable("it is too long")
     try:
@@ -163,8 +165,6 @@ def _check(payload: _Payload, me: Own, peer: Peer) -> None:
         raise Undecryptable("it names another sender inside")
     if payload.recipient != me.account or payload.recipient_keys.get("ed25519") != me.ed25519:
         raise Undecryptable("it was meant for somebody else")
-    if peer.device.id == me.device:
-        raise Undecryptable("it claims to come from this device itself")
     if payload.sender_device_keys is None:
         return
     try:
