@@ -7,9 +7,10 @@ import re
 import pytest
 import segno
 
+from talk.protocol.link import Address, Link, parse_link
 from talk.server.invitation import invitation
 
-LINK = "https://192.168.1.5:7433/#abcdefghijklmnopqrstuvwxyz234567/abcdefghijklmnopqrstuvwxyz"
+LINK = Link((Address("192.168.1.5", 7433),), "abcdefghijklmnopqrstuvwxyz234567", "abcdefghijklmnopqrstuvwxyz").text
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -52,9 +53,10 @@ def test_everything_a_friend_needs_is_there() -> None:
 @pytest.mark.parametrize("colour", [False, True])
 def test_the_code_is_segnos_with_a_quiet_zone_of_four(colour: bool) -> None:
     rows = drawn(text(colour=colour))
-    expected = [list(row) for row in segno.make_qr(LINK, error="l").matrix]
+    expected = [list(row) for row in segno.make_qr(LINK.upper(), error="l").matrix]
     size = len(expected)
     assert [row[4:-4] for row in rows[4 : 4 + size]] == expected
+    assert parse_link(LINK.upper()) == parse_link(LINK), "the code holds the link in capitals"
     assert {len(row) for row in rows} == {size + 8}
     border = rows[:4] + rows[4 + size : 4 + size + 4]
     assert not any(map(any, border))
@@ -71,11 +73,11 @@ def test_with_colours_the_code_is_white_on_black_whatever_the_terminal() -> None
     assert ANSI.sub("", "\n".join(lines)) + "\n" == text()
 
 
-# The capacities of ISO/IEC 18004 table 7 for bytes at level L: version 3, 37 columns wide, and version 13, 77 wide.
-@pytest.mark.parametrize(("columns", "longest"), [(40, 53), (80, 425)])
+# The capacities of ISO/IEC 18004 table 7 for capitals at level L: version 3, 37 columns wide, and version 13, 77 wide.
+@pytest.mark.parametrize(("columns", "longest"), [(40, 77), (80, 619)])
 def test_a_code_that_would_wrap_is_left_out(columns: int, longest: int) -> None:
     assert drawn(text("x" * longest, columns=columns))
-    assert not drawn(text("x" * (longest + 100), columns=columns))
+    assert not drawn(text("x" * (longest + 1), columns=columns))
 
 
 def test_a_link_beyond_any_code_is_still_shown() -> None:

@@ -42,7 +42,8 @@ def invitation(
 def _qr(link: str, colour: bool, columns: int) -> str:
     """The link as a QR code in half blocks, light on dark; "" where it does not fit."""
     try:
-        code = segno.make_qr(link, error="l")
+        # A link in capitals is the same link, and takes a smaller code.
+        code = segno.make_qr(link.upper(), error="l")
     except segno.DataOverflowError:
         return ""
     if code.symbol_size(border=_QUIET_ZONE)[0] > columns:
