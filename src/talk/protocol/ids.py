@@ -21,7 +21,7 @@ _ACCOUNT = f"@{_HASH}:{_HASH}"
 ServerId = Annotated[str, msgspec.Meta(pattern=f"^{_HASH}$", max_length=HASH_CHARS)]
 AccountId = Annotated[str, msgspec.Meta(pattern=f"^{_ACCOUNT}$", max_length=2 * HASH_CHARS + 2)]
 DeviceId = Annotated[str, msgspec.Meta(pattern=f"^{_HASH}$", max_length=HASH_CHARS)]
-AnyServerId = Annotated[str, msgspec.Meta(pattern=f"^({_HASH})?$", max_length=HASH_CHARS)]
+AnyServerId = Annotated[str, msgspec.Meta(pattern=rf"^({_HASH})?$(?!\n)", max_length=HASH_CHARS)]
 RoomId = Annotated[str, msgspec.Meta(pattern=f"^{_HASH}$", max_length=HASH_CHARS)]
 Epoch = Annotated[str, msgspec.Meta(pattern=f"^{_HASH}$", max_length=HASH_CHARS)]
 MessageId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}(?!\n)$", max_length=64)]

@@ -28,7 +28,7 @@ ONE_TIME = "signed_curve25519"
 Key = Annotated[str, Meta(pattern="^[A-Za-z0-9+/]{43}$", max_length=43, description="32 bytes, unpadded base64")]
 NoKey = Annotated[
     str,
-    Meta(pattern="^([A-Za-z0-9+/]{43})?$", max_length=43, description="32 bytes in unpadded base64, or empty"),
+    Meta(pattern=r"^([A-Za-z0-9+/]{43})?$(?!\n)", max_length=43, description="32 bytes in unpadded base64, or empty"),
 ]
 Signature = Annotated[str, Meta(pattern="^[A-Za-z0-9+/]{86}$", max_length=86, description="Ed25519, unpadded base64")]
 KeyName = Annotated[str, Meta(max_length=80, description="algorithm:id")]
