@@ -107,9 +107,9 @@ class Process:
             if wanted(event):
                 return event
         deadline = time.monotonic() + PATIENCE
-        while (event := self._next(deadline, what)) is not None:
-            if wanted(event):
-                return event
+        while (new := self._next(deadline, what)) is not None:
+            if wanted(new):
+                return new
         raise AssertionError(f"it ended without {what}; it said {self.seen[-5:]} {self.errors}")
 
     def _next(self, deadline: float, what: str) -> Event | None:

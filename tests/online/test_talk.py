@@ -15,7 +15,7 @@ def test_everybody_reads_every_line_in_the_same_order(join: Join) -> None:
         for person in people:
             person.type(f"{person.name} {number}")
     for person in people:
-        person.wait_until(lambda _, person=person: len(person.texts()) == 15, what="15 messages")
+        person.wait_for("message", seq=15)
     orders = [[(event["seq"], event["from"], event["text"]) for event in person.seen if event["event"] == "message"]
               for person in people]  # fmt: skip
     assert orders[0] == orders[1] == orders[2]
