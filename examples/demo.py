@@ -50,7 +50,7 @@ def main() -> int:
         if not interactive:
             return watch(server)
         print("In the room: tester, a bot. Try: ?list, and @tester Hello dosto !!!\n", flush=True)
-        return subprocess.call([*TALK, "join", link, "--data", str(FOLDER / "you")])
+        return subprocess.call([*TALK, "join", link, "--data", str(FOLDER / "you"), "--no-passphrase"])
 
 
 def watch(server: "subprocess.Popen[str]") -> int:

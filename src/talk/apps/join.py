@@ -48,7 +48,8 @@ def _join(given: argparse.Namespace) -> int:
     while True:
         if is_new and not name and in_terminal:
             name = _ask_name()
-        client = Client(folder, link=link, name=name, ask_passphrase=_ask_passphrase if in_terminal else None)
+        may_ask = in_terminal and not given.no_passphrase
+        client = Client(folder, link=link, name=name, ask_passphrase=_ask_passphrase if may_ask else None)
         if in_terminal:
             from talk.apps.terminal import talk_in_terminal
 

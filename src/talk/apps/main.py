@@ -79,6 +79,11 @@ def _add_join(commands: Subparsers[argparse.ArgumentParser]) -> None:
     join.add_argument("link", nargs="?", default="", help="the invitation's link; - to paste it; none to come back")
     join.add_argument("--name", default="", help="your name in this chat, the first time")
     _add_profile(join)
+    join.add_argument(
+        "--no-passphrase",
+        action="store_true",
+        help="where there is no keyring, keep the key in a file that only you can read, without asking",
+    )
     join.add_argument("--json", action="store_true", help="print one JSON object per line")
     join.add_argument("--stay", action="store_true", help="keep listening when the input has ended")
     join.add_argument(

@@ -147,9 +147,10 @@ class OnlineSession:
             profile = await self._profile.run(_profile)
         await self._acknowledge(profile)
         rooms = {room.room: profile.rooms.get(room.room, 0) for room in welcome.rooms}
+        # Before the resume, so that it is known who is here when all that was missed is.
+        await self._wire.send(commands.ListPeople(id=random_id()))
         await self.ask(commands.Resume(id=random_id(), epoch=welcome.epoch, rooms=rooms, mail=profile.mail))
         await self._publish_keys(welcome.one_time_keys, welcome.fallback_used)
-        await self._wire.send(commands.ListPeople(id=random_id()))
 
     async def _begin_epoch(self, profile: store.Profile, welcome: events.Welcome) -> None:
         """The server was set back: find the last message that both know, count from there, replace all keys."""
