@@ -13,7 +13,7 @@ from talk.protocol.commands import Number, Ping, Pong
 from talk.protocol.ids import AccountId, DeviceId, Epoch, MessageId, RoomId, ServerId
 from talk.protocol.keys import OLM, Identity, Key, KeyId, NoKey, Signature, SignedKey
 
-Milliseconds = Annotated[int, Meta(ge=0, description="since 1970-01-01 UTC, of the server's clock")]
+Milliseconds = Annotated[int, Meta(ge=0, description="milliseconds since 1970-01-01 UTC, by the server's clock")]
 
 
 class ServerHello(Struct, tag="hello", frozen=True):
@@ -126,7 +126,7 @@ class NoticeContent(Struct, frozen=True):
 
 
 class Mail(Struct, tag="mail", frozen=True):
-    """One message in this device's mailbox, numbered from 1 in each epoch.
+    """One message in this device's mailbox, numbered from 1; a number is never used again.
 
     Kind `sealed` comes from `account` and its `device`. Kinds `undecryptable` and `expired` are notices of the server
     about a message of the receiver's own; `account` is whom it was for.
@@ -165,6 +165,8 @@ class HistoryPage(Struct, tag="history", frozen=True):
 
 
 class Person(Struct, frozen=True):
+    """Somebody who is connected."""
+
     account: AccountId
     name: str
 
