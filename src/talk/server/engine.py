@@ -43,11 +43,24 @@ Observer = Callable[[dict[str, object]], None]
 
 
 class Engine:
-    """The server without its doors. `rate` and `burst` are paid commands of an account; rate 0 for no limit."""
+    """The server without its doors. `rate` and `burst` are paid commands of an account; rate 0 for no limit.
 
-    def __init__(self, context: Context, store: Store, frame: Frame, *, rate: float, burst: float) -> None:
+    `steady` is a clock in seconds that never goes back.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        store: Store,
+        frame: Frame,
+        *,
+        rate: float,
+        burst: float,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.context, self._store = context, store
         self._rate, self._burst = rate, burst
+        self._steady = steady
         self.tasks = Tasks()
         self.delivery = Delivery(context, store, frame, self.tasks)
         self.commits = Commits(store, self.delivery.flush, self._commit_lost)
@@ -59,13 +72,13 @@ class Engine:
         self._buckets: dict[str, Bucket] = {}
         self._failures: dict[str, Bucket] = {}
         self._owners: set[asyncio.Future[Outcome]] = set()
-        self._swept_at = time.monotonic()
+        self._swept_at = self._steady()
 
     # ---- life
 
     def start(self) -> None:
         self.tasks.start(self.commits.run(), "commits")
-        self.tasks.start(self._look_round(), "looking round")
+        self.tasks.start(self._look_round_often(), "looking round")
 
     async def stop(self) -> None:
         """Commit what is decided, tell everybody, and end every connection. A second stop does nothing."""
@@ -79,11 +92,11 @@ class Engine:
     # ---- connections, called by the doors
 
     def connected(self, door: Door) -> Connection:
-        connection = Connection(door, time.monotonic())
+        connection = Connection(door, self._steady())
         self.connections.add(connection)
         if self.stopping or not self.healthy:
             self._close(connection, Refused(Code.STOPPING if self.stopping else Code.TRY_AGAIN), TRY_LATER)
-        elif (bucket := self._failures.get(door.address)) is not None and bucket.wait(time.monotonic()) > 0:
+        elif (bucket := self._failures.get(door.address)) is not None and bucket.wait(self._steady()) > 0:
             self._close(connection, Refused(Code.TRY_AGAIN), TRY_LATER)
         return connection
 
@@ -97,13 +110,13 @@ class Engine:
             connection.timer.cancel()
         if connection.session.logged_in and self.delivery.of_device(connection.session.device) is connection:
             self._tell({"event": "left", "name": self._name(connection)})
-        self.delivery.detach(connection, time.monotonic(), said_goodbye=said_goodbye)
+        self.delivery.detach(connection, self._steady(), said_goodbye=said_goodbye)
 
     def received(self, connection: Connection, frame: bytes) -> None:
         """One text frame came in."""
         if connection.closed:
             return
-        connection.heard_at = time.monotonic()
+        connection.heard_at = self._steady()
         connection.pinged = False
         try:
             command = wire.decode_command(frame)
@@ -132,7 +145,7 @@ class Engine:
         if connection.timer is not None:
             return
         while connection.waiting and not connection.closed:
-            now = time.monotonic()
+            now = self._steady()
             bucket = self._bucket(connection.session.account, now)
             wait = bucket.wait(now) if bucket is not None else 0.0
             if wait > 0:
@@ -288,7 +301,7 @@ class Engine:
         self.delivery.flush()
 
     def _count_failure(self, address: str) -> None:
-        now = time.monotonic()
+        now = self._steady()
         if len(self._failures) >= MAX_ADDRESSES:
             del self._failures[next(iter(self._failures))]
         self._failures.setdefault(address, Bucket(FAILED_LOGINS_RATE, FAILED_LOGINS, now)).take(now)
@@ -367,20 +380,24 @@ class Engine:
         self.delivery.reload()
         self.healthy = True
 
-    async def _look_round(self) -> None:
+    async def _look_round_often(self) -> None:
         while True:
             await asyncio.sleep(LOOK_ROUND)
-            now = time.monotonic()
-            for connection in list(self.connections):
-                self._look_at(connection, now)
-            self.delivery.tell_presence(now)
-            self.delivery.refresh_presence()
-            self.delivery.flush()
-            self._buckets = {account: b for account, b in self._buckets.items() if not b.is_full(now)}
-            self._failures = {address: b for address, b in self._failures.items() if not b.is_full(now)}
-            if now - self._swept_at > SWEEP_EVERY and self.healthy:
-                self._swept_at = now
-                self.commits.add(*self._sweep())
+            self.look_round()
+
+    def look_round(self) -> None:
+        """Do what is due by the steady clock: who is silent, who came and went, what has expired."""
+        now = self._steady()
+        for connection in list(self.connections):
+            self._look_at(connection, now)
+        self.delivery.tell_presence(now)
+        self.delivery.refresh_presence()
+        self.delivery.flush()
+        self._buckets = {account: b for account, b in self._buckets.items() if not b.is_full(now)}
+        self._failures = {address: b for address, b in self._failures.items() if not b.is_full(now)}
+        if now - self._swept_at > SWEEP_EVERY and self.healthy:
+            self._swept_at = now
+            self.commits.add(*self._sweep())
 
     def _sweep(self) -> tuple[Change, Callable[[Outcome], None]]:
         write = mailboxes.sweep(self.context)
