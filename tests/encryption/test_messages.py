@@ -261,6 +261,16 @@ def test_every_claim_inside_is_checked(talking: tuple[Party, Party], make: Maker
     assert bob.open(eve.forge(bob)).content["text"] == "forged", "what is right is taken"
 
 
+def test_the_device_keys_inside_are_those_of_the_device_that_wrote(make: Maker) -> None:
+    phone, bob = make("Alice"), make("Bob")
+    laptop = make("laptop", main=phone)
+    bob.learn(laptop)
+    phone.learn(bob)
+    phone.start(bob)
+    other = msgspec.to_builtins(identity.own_device_keys(laptop.db))
+    _refused(bob, phone.forge(bob, sender_device_keys=other), "another device's keys")
+
+
 @pytest.mark.parametrize(
     "changed",
     [{"n": 0}, {"n": -1}, {"n": "1"}, {"n": True}, {"n": 1.5}, {"n": MAX_NUMBER + 1}, {"n": 10**30}, {"n": None}, {}],

@@ -122,7 +122,7 @@ def test_every_error_speaks_to_people_and_says_what_became_of_their_data() -> No
         errors.NoSession([]),
         errors.NameMoved("bob", "@a", "@b"),
         errors.UnknownDevice("@a", "d"),
-        errors.IdentityRefused("@a", "something does not fit"),
+        errors.IdentityRefused("@a", "Something does not fit."),
         errors.DeviceListRolledBack("@a", 2, 1),
         errors.Undecryptable("it is too long"),
         errors.Replayed("d", "m"),

@@ -91,10 +91,10 @@ def check(identity: Identity, account: str, server: str) -> CheckedIdentity:
     """Follow an identity's signatures, and see that it is that account's. Errors: IdentityRefused."""
     try:
         checked = check_identity(identity, server)
-    except (Refused, ValueError) as error:
+    except Refused as error:
         raise IdentityRefused(account, str(error)) from None
     if checked.account != account:
-        raise IdentityRefused(account, "they are another account's")
+        raise IdentityRefused(account, "They are another account's.")
     return checked
 
 
@@ -179,12 +179,12 @@ def _check_follows(db: Database, before: Contact, checked: CheckedIdentity) -> N
         raise DeviceListRolledBack(account, before.version, checked.version)
     pinned = {row[0]: Device(*row) for row in _devices(db, account)}
     if any(pinned.get(device.id, device) != device for device in checked.devices.values()):
-        raise IdentityRefused(account, "a device has other keys than before")
+        raise IdentityRefused(account, "A device has other keys than before.")
     if checked.version > before.version:
         return
     row = db.one("SELECT self_signing FROM contacts WHERE account = ?", account)
     if row != (checked.self_signing,) or checked.devices != {device.id: device for device in before.devices}:
-        raise IdentityRefused(account, f"there are two different lists of devices with version {checked.version}")
+        raise IdentityRefused(account, f"There are two different lists of devices with version {checked.version}.")
 
 
 def _devices(db: Database, account: str, least: int = 0) -> list[tuple[Any, ...]]:

@@ -158,12 +158,12 @@ class UnknownDevice(PeerError):
 
 
 class IdentityRefused(PeerError):
-    """`account` is whose keys were shown; `detail` says what does not fit."""
+    """`account` is whose keys were shown; `detail` says what does not fit, as a whole sentence."""
 
     def __init__(self, account: str, detail: str) -> None:
         super().__init__(
-            f"The keys that the server shows for this person do not hold together: {detail}. They were not taken, and "
-            "what you knew before still counts."
+            "The server showed keys for this person that cannot be trusted. They were not taken, and what you knew "
+            f"before still counts. {detail}"
         )
         self.account = account
         self.detail = detail
@@ -173,7 +173,7 @@ class DeviceListRolledBack(IdentityRefused):
     """The list of devices has version `shown`, lower than version `known` that was seen before."""
 
     def __init__(self, account: str, known: int, shown: int) -> None:
-        super().__init__(account, f"the list of devices is version {shown}, and version {known} was seen before")
+        super().__init__(account, f"The list of devices is version {shown}, and version {known} was seen before.")
         self.known = known
         self.shown = shown
 

@@ -169,7 +169,7 @@ def _check(payload: _Payload, me: Own, peer: Peer) -> None:
         return
     try:
         shown = check_device(payload.sender_device_keys, peer.account, peer.self_signing)
-    except (Refused, ValueError):
+    except Refused:
         raise Undecryptable("the device keys it carries are not signed") from None
     if shown != peer.device:
         raise Undecryptable("it carries another device's keys")

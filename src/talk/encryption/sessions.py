@@ -21,7 +21,7 @@ from vodozemac import (
 )
 
 from talk.encryption.contacts import Peer, listed_peer
-from talk.encryption.database import Database, transaction
+from talk.encryption.database import Database, Row, transaction
 from talk.encryption.errors import IdentityRefused, ProfileDamaged, Undecryptable
 from talk.encryption.own import PICKLE_KEY, load_account, save_account
 from talk.protocol.events import Ciphertext
@@ -44,7 +44,7 @@ def needs_session(db: Database, account: str, devices: Sequence[Device]) -> list
 
     Errors: UnknownDevice.
     """
-    return [device for device in devices if freshest(db, listed_peer(db, account, device)) is None]
+    return [device for device in devices if _freshest(db, listed_peer(db, account, device)) is None]
 
 
 def start_session(db: Database, account: str, device: Device, key: SignedKey) -> None:
@@ -53,7 +53,7 @@ def start_session(db: Database, account: str, device: Device, key: SignedKey) ->
     Errors: UnknownDevice; IdentityRefused when the key is not signed by the pinned key of that device.
     """
     if not is_signed(key, account, device.id, device.ed25519):
-        raise IdentityRefused(account, "a one-time key is not signed by its device")
+        raise IdentityRefused(account, "A one-time key is not signed by its device.")
     with transaction(db):
         peer = listed_peer(db, account, device)
         try:
@@ -61,7 +61,7 @@ def start_session(db: Database, account: str, device: Device, key: SignedKey) ->
                 Curve25519PublicKey.from_base64(device.curve25519), Curve25519PublicKey.from_base64(key.key)
             )
         except (KeyException, SessionCreationException):
-            raise IdentityRefused(account, "a one-time key is not a usable key") from None
+            raise IdentityRefused(account, "A one-time key is not a usable key.") from None
         _add(db, peer, session, confirmed=False)
 
 
@@ -76,11 +76,7 @@ def mark_broken(db: Database, account: str, device: str) -> None:
 
 def freshest(db: Database, peer: Peer) -> Kept | None:
     """The session to send on, or None if one has to be started. Errors: ProfileDamaged."""
-    row = db.one(
-        "SELECT s.pickle, s.confirmed FROM sessions s JOIN devices d ON d.id = s.device"
-        " WHERE d.id = ? AND NOT d.broken ORDER BY s.used DESC LIMIT 1",
-        peer.row,
-    )
+    row = _freshest(db, peer)
     return None if row is None else Kept(_unpickled(row[0]), bool(row[1]))
 
 
@@ -89,7 +85,7 @@ def encrypt(db: Database, peer: Peer, kept: Kept, plain: bytes) -> Ciphertext:
     try:
         number, body = kept.session.encrypt(plain).to_parts()
     except OlmEncryptionException:
-        raise IdentityRefused(peer.account, "their device's keys cannot be used") from None
+        raise IdentityRefused(peer.account, "The keys of their device cannot be used.") from None
     db.run(
         "UPDATE sessions SET pickle = ? WHERE device = ? AND session = ?",
         *(kept.session.pickle(PICKLE_KEY), peer.row, kept.session.session_id),
@@ -122,6 +118,14 @@ def decrypt(db: Database, peer: Peer, message: AnyOlmMessage) -> bytes:
     if first is None:
         raise Undecryptable("no session opens it")
     return _accept(db, peer, message)
+
+
+def _freshest(db: Database, peer: Peer) -> Row | None:
+    return db.one(
+        "SELECT s.pickle, s.confirmed FROM sessions s JOIN devices d ON d.id = s.device"
+        " WHERE d.id = ? AND NOT d.broken ORDER BY s.used DESC LIMIT 1",
+        peer.row,
+    )
 
 
 def _accept(db: Database, peer: Peer, message: AnyOlmMessage) -> bytes:
