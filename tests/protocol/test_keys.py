@@ -59,6 +59,11 @@ def test_canonical_json_is_matrix_s(vector: dict[str, Any]) -> None:
     assert canonical(vector["document"]) == vector["canonical"].encode()
 
 
+def test_types_are_written_like_any_other_document() -> None:
+    assert canonical(IDENTITY) == canonical(msgspec.to_builtins(IDENTITY))
+    assert canonical(IDENTITY).startswith(b'{"device_list":{"devices":[')
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(),
     lambda values: st.lists(values, max_size=4) | st.dictionaries(st.text(), values, max_size=4),
@@ -191,6 +196,17 @@ WRONG: dict[str, tuple[Change, str]] = {
     "user-signing key of a stranger": (
         with_keys(user_signing_key=sign_anew(cross_signing(USER_SIGNING, "user_signing"), public(STRANGER), STRANGER)),
         "user_signing key is not signed",
+    ),
+    "respelt user-signing key": (
+        with_keys(
+            user_signing_key=sign_anew(
+                cross_signing(USER_SIGNING, "user_signing"),
+                public(MASTER),
+                MASTER,
+                keys={f"ed25519:{respelt(public(USER_SIGNING))}": respelt(public(USER_SIGNING))},
+            )
+        ),
+        "a key is not of the right form",
     ),
     "list of another account": (with_list(user_id=OTHER_ACCOUNT), "list is another account's"),
     "unsigned list": (with_keys(device_list=replace(IDENTITY.device_list, version=2)), "list is not signed"),

@@ -128,6 +128,7 @@ def test_any_text_with_a_good_check_is_a_link_or_a_link_error(where: str, who: s
         (with_check(f"talk://[::1%eth0]:1/{SERVER}"), "not the name"),
         (with_check(f"talk://[0::1]:1/{SERVER}"), "not the name"),
         (with_check(f"talk://[::ffff:127.0.0.1]:1/{SERVER}"), "not the name"),
+        (with_check(f"talk://[::ffff:7f00:1]:1/{SERVER}"), "not the name"),
         (with_check(f"talk://[127.0.0.1]:1/{SERVER}"), "not an IPv6"),
         (with_check(f"talk://::1:1/{SERVER}"), "brackets"),
         (with_check(f"talk://h:1,/{SERVER}"), "no port"),

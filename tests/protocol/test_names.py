@@ -40,6 +40,12 @@ def test_even_these_are_refused_by_a_sentence_that_can_be_sent(name: str) -> Non
     assert len(str(refused.value).encode()) < 200
 
 
+def test_an_input_is_bounded_before_anything_is_done_with_it() -> None:
+    assert check_name(" " * (MAX_TYPED - 3) + "bob") == "bob"
+    with pytest.raises(Refused, match="longer than 32"):
+        check_name(" " * MAX_TYPED + "bob")
+
+
 def test_four_marks_on_a_letter_and_32_characters_are_the_most() -> None:
     assert check_name("a\u0316\u0317\u0318\u0319")
     assert check_name("x" * MAX_NAME_POINTS)
@@ -118,7 +124,7 @@ def test_suggestions_fit_the_name() -> None:
     assert suggestions("राम१", lambda name: True) == ("राम१_२", "राम१_३", "राम१_४")
     assert suggestions("علي", lambda name: True) == ("علي2", "علي_2", "علي3")
     assert suggestions("x" * 32, lambda name: True) == ("x" * 31 + "2", "x" * 30 + "_2", "x" * 31 + "3")
-    assert suggestions("x" * 30 + ".y", lambda name: True)[1] == "x" * 30 + "_2"
+    assert suggestions("x" * 29 + ".yz", lambda name: True)[1] == "x" * 29 + "_2"
     assert suggestions("1" * 31 + "x", lambda name: True) == ()
 
 
