@@ -6,9 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from talk.encryption import contacts, messages, sessions
+from talk.encryption import contacts, identity, messages, sessions
 from talk.encryption.database import open_database, transaction
 from talk.encryption.errors import IdentityRefused, NoSession, ProfileDamaged, Undecryptable, UnknownDevice
+from talk.encryption.own import load_account
 from talk.protocol.keys import Device, SignedKey
 
 from .conftest import Maker
@@ -213,6 +214,15 @@ def test_a_one_time_key_must_be_signed_by_the_pinned_device(make: Maker) -> None
             sessions.start_session(alice.db, bob.account, bob.device, key)
     assert alice.state() == before
     sessions.start_session(alice.db, bob.account, bob.device, good)
+
+
+@pytest.mark.parametrize("key", ["A" * 43, "A" * 42 + "B", ""])
+def test_a_key_that_gives_no_secret_is_refused_though_it_is_signed(pair: tuple[Party, Party], key: str) -> None:
+    alice, bob = pair
+    weak = identity.sign_key(load_account(bob.db), bob.own, SignedKey(key, {}))
+    with pytest.raises(IdentityRefused, match="not a usable key"):
+        sessions.start_session(alice.db, bob.account, bob.device, weak)
+    assert _needs(alice, bob)
 
 
 def test_no_session_with_a_device_that_is_not_theirs(make: Maker) -> None:
