@@ -265,7 +265,8 @@ class Engine:
         match effect:
             case decisions.Reply(frame):
                 self.delivery.say(connection, frame)
-            case decisions.Arrived(welcome):
+            case decisions.Arrived(device, welcome):
+                connection.session.account, connection.session.device = welcome.account, device
                 self._arrived(connection, welcome)
             case decisions.Follow(reply, rooms, mail):
                 self.delivery.say(connection, reply)

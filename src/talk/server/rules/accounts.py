@@ -72,9 +72,8 @@ def register(context: Context, session: Session, command: commands.Register) -> 
         raise Refused(Code.BAD_IDENTITY, detail="a new account starts with one device")
     device = next(iter(checked.devices))
     _check_proof(session, command.proof, checked.account, device, checked.devices[device].ed25519)
-    known = context.directory.accounts.get(checked.account)
-    if known is not None:
-        return _let_in(context, session, known, device, command.id)
+    if checked.account in context.directory.accounts:
+        return _let_in(context, session, checked.account, device, command.id)
     name = check_name(command.name)
     if not context.directory.is_free(name):
         raise name_taken(context, name)
@@ -86,7 +85,7 @@ def register(context: Context, session: Session, command: commands.Register) -> 
         if checked.account not in context.directory.accounts:
             context.directory.put(row)
             context.directory.use_invite(invite)
-        return _arrive(context, session, row, device, command.id, NO_KEYS)
+        return _arrive(context, session, checked.account, device, command.id, NO_KEYS)
 
     def refused(code: Code) -> Decision:
         raise name_taken(context, name) if code is Code.NAME_TAKEN else Refused(code)
@@ -119,7 +118,7 @@ def login(context: Context, session: Session, command: commands.Login) -> Decisi
     if key is None:
         raise Refused(Code.UNKNOWN_DEVICE)
     _check_proof(session, command.proof, command.account, command.device, key)
-    return _let_in(context, session, row, command.device, command.id)
+    return _let_in(context, session, command.account, command.device, command.id)
 
 
 def _check_proof(session: Session, proof: str, account: str, device: str, key: str) -> None:
@@ -129,25 +128,36 @@ def _check_proof(session: Session, proof: str, account: str, device: str, key: s
         raise Refused(Code.BAD_PROOF)
 
 
-def _let_in(context: Context, session: Session, row: AccountRow, device: str, id: str) -> Decision:
+def _let_in(context: Context, session: Session, account: str, device: str, id: str) -> Decision:
+    _check_entry(context, session, account, device)
+    return Read(DeviceState(device), lambda state: _arrive(context, session, account, device, id, state[0]))
+
+
+def _check_entry(context: Context, session: Session, account: str, device: str) -> AccountRow:
+    row = context.directory.accounts[account]
+    if device not in row.devices:
+        raise Refused(Code.UNKNOWN_DEVICE)
     if row.banned:
         raise Refused(Code.BANNED)
-    return Read(DeviceState(device), lambda state: _arrive(context, session, row, device, id, state[0]))
+    if session.logged_in:
+        raise Refused(Code.ALREADY_LOGGED_IN)
+    return row
 
 
-def _arrive(context: Context, session: Session, row: AccountRow, device: str, id: str, keys: KeyCount) -> list[Effect]:
-    session.account, session.device = row.account, device
+def _arrive(context: Context, session: Session, account: str, device: str, id: str, keys: KeyCount) -> list[Effect]:
+    # Again: while the store was asked, the owner may have banned them, or the same connection logged in.
+    row = _check_entry(context, session, account, device)
     rooms = [events.Room(room.room, room.name, room.head) for room in context.directory.rooms.values()]
     welcome = events.Welcome(
         id=id,
-        account=row.account,
-        name=context.directory.name_of(row.account),
+        account=account,
+        name=row.name,
         epoch=context.directory.epoch,
         rooms=rooms,
         one_time_keys=keys.one_time,
         fallback_used=keys.fallback_used,
     )
-    return [Arrived(welcome)]
+    return [Arrived(device, welcome)]
 
 
 def rename(context: Context, session: Session, command: commands.Rename) -> Decision:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from talk.protocol.errors import Code
-from talk.protocol.events import Error, Event
+from talk.protocol.events import Error, Event, Welcome
 from talk.server.ports import Change, MailItem, Record
 
 
@@ -31,9 +31,10 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """The connection that asked is logged in now."""
+    """The connection that asked is this device of the welcomed account from now on."""
 
-    welcome: Event
+    device: str
+    welcome: Welcome
 
 
 @dataclass(frozen=True, slots=True)
