@@ -47,7 +47,7 @@ def name_characters() -> list[str]:
 
 
 class Classes:
-    """Characters that are alike, joined step by step (union-find)."""
+    """Characters, and sequences of them, that are alike, joined step by step (union-find)."""
 
     def __init__(self) -> None:
         self.parent: dict[str, str] = {}
@@ -91,15 +91,14 @@ class Table:
 
     def _join_small(self, char: str) -> None:
         look = self.look(char).lower()
-        if len(look) == 1:
-            self.classes.join(look, char)
-        else:
+        self.classes.join(look, char)
+        if len(look) > 1:
             self.sequences[char] = look
 
     def _join_capital(self, char: str) -> None:
-        look = self.look(char.upper()).lower()
-        if len(look) != 1 or look == char:
+        if len(char.upper()) != 1:
             return
+        look = self.look(char.upper()).lower()
         ascii_letters = [{other for other in self.classes.alike(each) if other.isascii()} for each in (look, char)]
         if char.isascii() or not all(ascii_letters) or ascii_letters[0] == ascii_letters[1]:
             self.classes.join(look, char)
@@ -107,13 +106,16 @@ class Table:
             self.left_out.append(f"{char} (its capital looks like {look})")
 
     def skeleton(self, char: str) -> str:
-        alike = sorted(self.classes.alike(char))
-        plain = [other for other in alike if other.isascii()]
-        sequences = [self.sequences[other] for other in (plain or alike) if other in self.sequences]
+        alike = sorted(self.classes.alike(char), key=lambda each: (len(each), each))
+        single = [other for other in alike if len(other) == 1]
+        plain = [other for other in single if other.isascii()]
+        sequences = (
+            [self.sequences[other] for other in plain if other in self.sequences] if plain else alike[len(single) :]
+        )
         if sequences:
-            return unicodedata.normalize("NFD", "".join(self.skeleton(part) for part in min(sequences, key=len)))
+            return unicodedata.normalize("NFD", "".join(self.skeleton(part) for part in sequences[0]))
         letters = [other for other in plain if other.isalpha()]
-        return (letters or plain or alike)[0]
+        return (letters or plain or single)[0]
 
 
 def write(version: str, skeletons: dict[str, str]) -> str:

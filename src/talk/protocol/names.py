@@ -57,7 +57,7 @@ _ONE_WRITING = regex.compile(
 _TOO_MANY_MARKS = regex.compile(r"\p{Mn}{5}|(\p{Mn})\1")  # UTS 39, section 5.4
 _SOFT_DOT = regex.compile(r"([ij]\p{Mn}*)\u0307")
 # Greek that reads as Latin, with a capital that is like another Latin letter than its small one (tools/confusables.py).
-_GREEK_AS_LATIN = regex.compile(r"(?=.*[ΝΥ])[ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαγικνορυ\p{Mn}\p{Nd}_.\-]+")
+_GREEK_AS_LATIN = regex.compile(r"(?=.*[ΝΥΎΫ])[ΑΒΕΖΗΙΚΜΝΟΡΤΥΧΆΈΉΊΌΎΫαγικνορυ\p{Mn}\p{Nd}_.\-]+")
 _JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
 
 _HIDDEN = regex.compile(r"\p{Cf}*+")
