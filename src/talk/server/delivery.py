@@ -96,21 +96,22 @@ class Delivery:
         return replaced
 
     def detach(self, connection: Connection, now: float, *, said_goodbye: bool) -> None:
-        """The connection is over. Does nothing for one that never logged in."""
-        self._dirty.pop(connection, None)
-        self._watchers.discard(connection)
-        for room in self._rooms.values():
-            room.live.discard(connection)
-        if connection.feeder is not None:
-            connection.feeder.cancel()
+        """The connection is over. Who never logged in was never here."""
+        self.let_go(connection)
         if not connection.session.logged_in:
             return
         if self._devices.get(connection.session.device) is connection:
             del self._devices[connection.session.device]
         self.presence.went(connection.session.account, now, said_goodbye=said_goodbye)
 
-    def connections(self) -> list[Connection]:
-        return list(self._devices.values())
+    def let_go(self, connection: Connection) -> None:
+        """Send it nothing more, although its socket may last a little longer."""
+        self._dirty.pop(connection, None)
+        self._watchers.discard(connection)
+        for room in self._rooms.values():
+            room.live.discard(connection)
+        if connection.feeder is not None:
+            connection.feeder.cancel()
 
     def of_device(self, device: str) -> Connection | None:
         return self._devices.get(device)
@@ -164,6 +165,8 @@ class Delivery:
             connection.outbox.clear()
 
     def _queue(self, connection: Connection, frames: bytes) -> None:
+        if connection.closed:
+            return
         connection.outbox.append(frames)
         self._dirty[connection] = None
 

@@ -326,6 +326,7 @@ class Engine:
     def _end(self, connection: Connection, close_code: int, reason: str) -> None:
         self.delivery.flush()
         connection.closed = True
+        self.delivery.let_go(connection)
         connection.door.close(close_code, reason)
 
     def _close_devices(self, devices: Sequence[str], code: Code) -> None:
