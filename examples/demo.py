@@ -1,5 +1,7 @@
 """The whole chat on this computer: a server, the tester bot, and you in the lobby. `make run` starts it.
 
+    python examples/demo.py [FOLDER]
+
 Without a terminal it serves and prints the link, until it is stopped.
 """
 
@@ -8,10 +10,11 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parent.parent / ".demo"
+DEFAULT_FOLDER = Path(__file__).resolve().parent.parent / ".demo"
 TALK = (sys.executable, "-m", "talk")
 STOP_WITHIN = 10  # seconds
 
@@ -31,10 +34,10 @@ def running(*command: str, **options: object) -> Iterator[subprocess.Popen[str]]
             process.kill()
 
 
-def main() -> int:
+def main(folder: Path) -> int:
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    serve = (*TALK, "serve", "--listen", "127.0.0.1:0", "--data", str(FOLDER / "server"), "--json")
+    serve = (*TALK, "serve", "--listen", "127.0.0.1:0", "--data", str(folder / "server"), "--json")
     with running(*serve, stdout=subprocess.PIPE) as server, contextlib.ExitStack() as stack:
         assert server.stdout is not None
         first = server.stdout.readline()
@@ -45,22 +48,23 @@ def main() -> int:
             f"Your chat runs on this computer. Another window joins with:\n\n  talk join {link} --name NAME\n",
             flush=True,
         )
-        tester = (sys.executable, str(Path(__file__).with_name("tester.py")), link, str(FOLDER / "tester"))
+        tester = (sys.executable, str(Path(__file__).with_name("tester.py")), link, str(folder / "tester"))
         stack.enter_context(running(*tester, stdin=subprocess.DEVNULL))
+        watching = threading.Thread(target=watch, args=(server,), daemon=True)
+        watching.start()
         if not interactive:
-            return watch(server)
+            return server.wait()
         print("In the room: tester, a bot. Try: ?list, and @tester Hello dosto !!!\n", flush=True)
-        return subprocess.call([*TALK, "join", link, "--data", str(FOLDER / "you"), "--no-passphrase"])
+        return subprocess.call([*TALK, "join", link, "--data", str(folder / "you"), "--no-passphrase"])
 
 
-def watch(server: "subprocess.Popen[str]") -> int:
-    """Serve until stopped."""
+def watch(server: "subprocess.Popen[str]") -> None:
+    """Read what the server tells its owner, so that it never waits for a reader."""
     assert server.stdout is not None
     for _ in server.stdout:
         pass
-    return server.wait()
 
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        sys.exit(main())
+        sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_FOLDER))

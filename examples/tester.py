@@ -18,7 +18,7 @@ async def main(link: str, folder: Path) -> None:
         async for event in client.events():
             match event:
                 case PrivateMessage(sender=sender, text=text, mine=False):
-                    await client.send(sender, f"Aapne kaha: {text} (only you and I can read this)")
+                    await client.send(sender, f"Aapne kaha: {text}")
                 case Message(sender=sender, text=text, mine=False) if NAME in text.casefold():
                     await client.say(f"Namaste {sender}! Try me privately: write @{NAME} and a text.")
 

@@ -79,10 +79,13 @@ def _as_json(event: ClientEvent) -> dict[str, Any]:  # noqa: C901 - one case for
 
 
 class PeopleFace:
-    """Lines for people. `typing` says that one's own lines are on the screen already, as they were typed."""
+    """Lines for people. `typing` says that one's own lines are on the screen already, as they were typed.
 
-    def __init__(self, print_line: Print, *, colour: bool, typing: bool) -> None:
-        self._print, self._colour, self._typing = print_line, colour, typing
+    `hidden` are the codes of notices that are not shown.
+    """
+
+    def __init__(self, print_line: Print, *, colour: bool, typing: bool, hidden: frozenset[str] = frozenset()) -> None:
+        self._print, self._colour, self._typing, self._hidden = print_line, colour, typing, hidden
         self._texts: dict[str, str] = {}
         self._offline = False
 
@@ -113,6 +116,8 @@ class PeopleFace:
             case Online():
                 self._offline = False
                 self._soft("Back online.")
+            case Notice(code) if code in self._hidden:
+                pass
             case Notice(_, text) | Ended(_, text):
                 self._warn(text)
 

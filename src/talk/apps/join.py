@@ -53,12 +53,17 @@ def _join(given: argparse.Namespace) -> int:
         if in_terminal:
             from talk.apps.terminal import talk_in_terminal
 
-            ended = run(talk_in_terminal(client, given.timeout))
+            ended = run(talk_in_terminal(client, _hidden(given)))
             if ended is not None and ended.code in NAME_REFUSED and is_new:
                 name = ""
                 continue
             return 0 if ended is None else 1
         return run(_talk_behind_a_pipe(client, given))
+
+
+def _hidden(given: argparse.Namespace) -> frozenset[str]:
+    """Who asked for the key to lie in a file needs no warning that it does."""
+    return frozenset({"key_in_file"} if given.no_passphrase else ())
 
 
 def _read_link() -> str:
@@ -98,7 +103,7 @@ class _Pipe:
 
 
 async def _talk_behind_a_pipe(client: Client, given: argparse.Namespace) -> int:
-    face = JsonFace() if given.json else PeopleFace(print_line, colour=False, typing=False)
+    face = JsonFace() if given.json else PeopleFace(print_line, colour=False, typing=False, hidden=_hidden(given))
     pipe = _Pipe()
     async with client:
         chat = Chat(client, face)

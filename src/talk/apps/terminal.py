@@ -17,15 +17,16 @@ from talk.client.lines import LOBBY
 from talk.local.control import ControlServer
 from talk.protocol.text import printable
 
+LOOK_BACK = 10  # messages that are shown at the start
 GOODBYE_WITHIN = 3.0  # seconds for what is not sent yet
 
 
-async def talk_in_terminal(client: Client, timeout: float) -> Ended | None:
-    """Talk until the person leaves. What ended it, when the server did."""
+async def talk_in_terminal(client: Client, hidden: frozenset[str] = frozenset()) -> Ended | None:
+    """Talk until the person leaves. What ended it, when the server did. `hidden` are codes of notices not to show."""
     from talk.apps.beside import handler
     from talk.apps.join import forget
 
-    face = PeopleFace(_print, colour=True, typing=True)
+    face = PeopleFace(_print, colour=True, typing=True, hidden=hidden)
     async with client, ControlServer(client.folder, handler(client)):
         chat = Chat(client, face)
         with patch_stdout(raw=True):
@@ -58,8 +59,8 @@ async def _show(client: Client, face: PeopleFace) -> Ended | None:
         face.event(event)
         if isinstance(event, Ended):
             return event
-        if isinstance(event, Ready):
-            face.looked_back(await client.history(limit=10)) if event.users else None
+        if isinstance(event, Ready) and (said := await client.history(limit=LOOK_BACK)):
+            face.looked_back(said)
     return None
 
 

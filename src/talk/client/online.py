@@ -115,6 +115,10 @@ class OnlineSession:
                     raise Rejected(event)
                 case events.People():
                     await self._queue.put(event)
+                case events.KeysLeft(count, fallback_used):
+                    # While keys are under way, this is about those before: acting on it would rotate them twice.
+                    if not self._publishing.locked():
+                        self._group.create_task(self._publish_keys(count, fallback_used))
                 case _ if (id := getattr(event, "id", "")) in self._answers and not isinstance(
                     event, events.RoomEvent | events.Mail
                 ):
@@ -226,8 +230,6 @@ class OnlineSession:
                 return True
             case events.Gap(room, _, following):
                 await self._profile.run(store.skip_to, room, following - 1)
-            case events.KeysLeft(count, fallback_used):
-                self._group.create_task(self._publish_keys(count, fallback_used))
             case events.People() | events.Presence():
                 await self._take_presence(event)
             case events.Live() | events.RoomEvent():
