@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from talk.protocol.link import MAX_ADDRESSES, MAX_LINK, Address, Link, LinkError, _check, parse_link
+
+from .vectors import vectors
+
+VECTORS = vectors("links")
 
 SERVER = "mzxw6ytboi2dknbvgy3tqojqgezdgnbv"
 TOKEN = "aebagbafaydqqcikbmga2dqp"
@@ -38,6 +43,25 @@ def test_tls_to_this_machine_stays_tls() -> None:
 def test_the_invitation_is_not_shown_by_accident() -> None:
     assert TOKEN not in repr(LINK)
     assert TOKEN not in str(LINK)
+
+
+@pytest.mark.parametrize("vector", VECTORS["links"], ids=lambda vector: vector["text"][:30])
+def test_the_links_of_the_vectors_hold_what_they_say(vector: dict[str, Any]) -> None:
+    link = parse_link(vector["text"])
+    assert link.text == vector["text"]
+    assert [[address.host, address.port] for address in link.addresses] == vector["addresses"]
+    assert (link.server, link.token, link.local) == (vector["server"], vector["token"], vector["local"])
+
+
+@pytest.mark.parametrize("vector", VECTORS["pasted"], ids=lambda vector: ascii(vector["text"])[:30])
+def test_the_pasted_links_of_the_vectors_are_read(vector: dict[str, str]) -> None:
+    assert parse_link(vector["text"]).text == vector["link"]
+
+
+@pytest.mark.parametrize("text", VECTORS["refused"])
+def test_the_refused_links_of_the_vectors_are_refused(text: str) -> None:
+    with pytest.raises(LinkError):
+        parse_link(text)
 
 
 hosts = st.one_of(
