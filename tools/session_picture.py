@@ -82,7 +82,7 @@ def svg(screen: list[str]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}" role="img" '
         'aria-label="A TAlk session in a terminal">\n'
-        '<style>text{font:14px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;fill:#d7dae0;white-space:pre}</style>\n'
+        '<style>text{font:14px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;fill:#d7dae0}</style>\n'
         f'<rect width="100%" height="100%" rx="12" fill="#1e2127"/>{dots}\n' + "\n".join(rows) + "\n</svg>\n"
     )
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import sys
-from typing import Any
+import threading
+from types import TracebackType
+from typing import Any, Self
 
 import msgspec
 
 
+def as_json(event: dict[str, Any]) -> str:
+    """One line of JSON."""
+    return msgspec.json.encode(event).decode()
+
+
 def print_json(event: dict[str, Any]) -> None:
     """One JSON object on one line, at once."""
-    print_line(msgspec.json.encode(event).decode())
+    print_line(as_json(event))
 
 
 def print_line(text: str) -> None:
@@ -23,3 +32,42 @@ def complain(text: str) -> None:
     """Tell the person what went wrong."""
     sys.stderr.write(f"talk: {text}\n")
     sys.stderr.flush()
+
+
+class Aside:
+    """Prints lines from a thread, so that whoever does not read them holds nobody up.
+
+    At most `MAX_WAITING` lines wait; what comes then is left out, and counted.
+    """
+
+    MAX_WAITING = 10_000
+
+    def __init__(self) -> None:
+        self._lines: queue.Queue[str | None] = queue.Queue(self.MAX_WAITING)
+        self._thread = threading.Thread(target=self._print, name="printing", daemon=True)
+        self.left_out = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(None)
+            self._thread.join(1.0)
+
+    def print_line(self, text: str) -> None:
+        try:
+            self._lines.put_nowait(text)
+        except queue.Full:
+            self.left_out += 1
+
+    def _print(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            while (line := self._lines.get()) is not None:
+                print_line(line)
+                if self.left_out and self._lines.empty():
+                    complain(f"{self.left_out} lines were left out, because nobody read them")
+                    self.left_out = 0

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import re
 import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 from talk.apps.loop import run
-from talk.apps.output import complain, print_json, print_line
+from talk.apps.output import Aside, as_json, complain, print_json, print_line
 from talk.local.errors import LocalError
 from talk.local.folders import server_folder
 from talk.protocol.limits import DEFAULT_PORT, INVITE_DAYS, INVITE_USES
@@ -22,6 +20,7 @@ from talk.protocol.link import Address, LinkError
 from talk.protocol.text import printable
 from talk.server.app import ServeError, Server, Settings
 from talk.server.certificate import CertificateError
+from talk.server.engine import Observer
 from talk.server.invitation import invitation
 from talk.server.ports import StoreError
 
@@ -88,13 +87,13 @@ def _host_and_port(text: str) -> tuple[str, int]:
 
 async def _serve(settings: Settings, *, json: bool) -> None:
     watched = json or sys.stdout.isatty()
-    server = Server(settings, _observer(json) if watched else None)
-    async with server:
-        _print_start(server, json)
-        _stop_on_signals(server)
-        await server.wait_stopped()
-        if watched and not json:
-            print_line("stopping: everything that was acknowledged is saved")
+    with Aside() as aside:
+        async with Server(settings, _observer(aside, json) if watched else None) as server:
+            _print_start(server, json)
+            _stop_on_signals(server)
+            await server.wait_stopped()
+            if watched and not json:
+                aside.print_line("stopping: everything that was acknowledged is saved")
 
 
 def _print_start(server: Server, json: bool) -> None:
@@ -114,13 +113,9 @@ def _print_start(server: Server, json: bool) -> None:
     )
 
 
-def _observer(json: bool) -> Any:
+def _observer(aside: Aside, json: bool) -> Observer:
     def show(event: dict[str, object]) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            if json:
-                print_json(event)
-            else:
-                print_line(_for_people(event))
+        aside.print_line(as_json(event) if json else _for_people(event))
 
     return show
 
