@@ -1,0 +1,701 @@
+# ruff: noqa: ASYNC110, ASYNC240  (a test may wait for its disk)
+"""What only a file can do: be damaged, cut, locked, copied, left in the middle, written by another version."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from talk.protocol.errors import Code
+from talk.server.ports import (
+    AccountRow,
+    AckMail,
+    AddKeys,
+    Appended,
+    AppendRecord,
+    Change,
+    ClaimKeys,
+    Delivered,
+    DeliverMail,
+    Refusal,
+    RegisterAccount,
+    Snapshot,
+    StoreBusy,
+    StoreDamaged,
+    StoreError,
+    StoreTooNew,
+    StoreUnavailable,
+)
+from talk.server.stores import schema, sqlite, sqlite_backup, sqlite_file
+from talk.server.stores.sqlite import SqliteStore, restore
+
+
+@asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(path)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.1)
+    return tmp_path / "data" / "talk.db"
+
+
+def register(account: str) -> RegisterAccount:
+    row = AccountRow(account, account, account, 1, {f"{account}-1": "key"})
+    return RegisterAccount(row, b"identity", "", 1)
+
+
+def say(room: str, id: str, content: bytes = b"hello") -> AppendRecord:
+    return AppendRecord(room, id, "alice", "alice-1", 10, "text", content, hashlib.sha256(content).digest())
+
+
+def send(id: str, content: bytes = b"sealed") -> DeliverMail:
+    lists = {"alice": 1, "bob": 1}
+    return DeliverMail(id, "alice", "alice-1", "bob", 10, {"bob-1": content}, lists, hashlib.sha256(content).digest())
+
+
+async def lobby_of(store: SqliteStore) -> str:
+    return (await store.load()).rooms[0].room
+
+
+async def filled(path: Path, records: int = 50, size: int = 200) -> Snapshot:
+    """Make a store with two accounts and some records, and close it."""
+    async with opened(path) as store:
+        lobby = await lobby_of(store)
+        batch: list[Change] = [register("alice"), register("bob")]
+        await store.commit([*batch, *(say(lobby, str(i), os.urandom(size)) for i in range(records))])
+        return await store.load()
+
+
+async def why_not_opened(path: Path, kind: type[StoreError]) -> str:
+    with pytest.raises(kind) as caught:
+        async with opened(path):
+            pass
+    assert caught.type is kind
+    return str(caught.value)
+
+
+def edit(path: Path, script: str) -> None:
+    db = sqlite3.connect(path, isolation_level=None)
+    db.executescript(script)
+    db.close()
+
+
+# ---- opening
+
+
+async def test_a_new_file_and_its_folder_are_private(path: Path) -> None:
+    async with opened(path) as store:
+        await store.commit([say(await lobby_of(store), "one")])
+        modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in path.parent.iterdir()}
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert modes == dict.fromkeys(("talk.db", "talk.db-wal", "talk.db-shm", "talk.db.lock"), 0o600)
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["talk.db", "talk.db.lock"]
+
+
+async def test_what_is_committed_is_synced_and_what_is_removed_is_wiped(path: Path) -> None:
+    async with opened(path) as store:
+        assert store._writer is not None
+        db = store._writer._connection()
+        settings = {name: db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "secure_delete")}
+        assert settings == {"synchronous": 2, "secure_delete": 1}
+        assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        await store.commit([register("alice"), register("bob")])
+        long = b"overflow-page." * 1000
+        await store.commit([send("one", b"secret-one"), send("two", long), send("three", b"not acknowledged")])
+        await store.commit([AddKeys("bob-1", {"k1": b"key-to-claim"}, {}, False), AckMail("bob", "bob-1", 2, (), 20)])
+        await store.commit([ClaimKeys(("bob-1",))])
+    data = path.read_bytes()
+    assert b"not acknowledged" in data
+    for gone in (b"secret-one", b"overflow-page.", b"key-to-claim"):
+        assert gone not in data
+
+
+async def test_who_wrote_to_whom_is_forgotten_with_the_mail(path: Path) -> None:
+    async with opened(path) as store:
+        await store.commit([register("alice"), register("bob"), send("one")])
+        await store.commit([AckMail("bob", "bob-1", 1, (), 20)])
+    db = sqlite3.connect(path)
+    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    rows = [(table, *row) for table in tables for row in db.execute(f"SELECT * FROM {table}").fetchall()]
+    db.close()
+    both = [row for row in rows if any("alice" in str(value) for value in row) and any("bob" in str(v) for v in row)]
+    assert both == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"hello, this is a letter\n" * 100, b"SQLite format 3\0" + b"\xff" * 4080, b"SQLite format 3\0"]
+)
+async def test_a_file_that_is_no_store_is_left_as_it_is(path: Path, content: bytes) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content)
+    assert "talk restore" in await why_not_opened(path, StoreDamaged)
+    assert path.read_bytes() == content
+
+
+async def test_another_programs_database_is_left_as_it_is(path: Path) -> None:
+    path.parent.mkdir()
+    edit(path, "CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine')")
+    before = path.read_bytes()
+    await why_not_opened(path, StoreDamaged)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.95])
+async def test_a_cut_file_is_noticed(path: Path, part: float) -> None:
+    await filled(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * part)])
+    assert "talk restore" in await why_not_opened(path, StoreDamaged)
+
+
+async def test_a_store_without_its_key_or_its_newest_records_is_damaged(path: Path) -> None:
+    await filled(path)
+    whole = path.read_bytes()
+    edit(path, "DELETE FROM meta WHERE key = 'server_key'")
+    await why_not_opened(path, StoreDamaged)
+    path.write_bytes(whole)
+    edit(path, "DELETE FROM records WHERE seq > 40")
+    await why_not_opened(path, StoreDamaged)
+    path.write_bytes(whole)
+    edit(path, "DROP TABLE one_time_keys")
+    assert "one_time_keys" in await why_not_opened(path, StoreDamaged)
+
+
+async def test_a_store_whose_file_is_gone_is_not_begun_anew(path: Path) -> None:
+    """A write-ahead log would be taken for the new file's own."""
+    await filled(path)
+    path.rename(path.with_name("talk.db-wal"))
+    assert "talk.db-wal" in await why_not_opened(path, StoreDamaged)
+    assert not path.exists()
+
+
+async def test_a_start_that_was_cut_off_leaves_no_half_store(path: Path) -> None:
+    path.parent.mkdir()
+    for name in ("talk.db.new", "talk.db.new-journal", "talk.db.lock"):
+        path.with_name(name).write_bytes(b"half")
+    path.with_name("talk.db.lock").write_bytes(b"")
+    async with opened(path) as store:
+        assert (await store.load()).rooms[0].name == "lobby"
+
+
+async def test_a_newer_store_is_left_alone(path: Path) -> None:
+    await filled(path)
+    edit(path, f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
+    before = path.read_bytes()
+    assert "update TAlk" in await why_not_opened(path, StoreTooNew)
+    assert path.read_bytes() == before
+
+
+async def test_a_folder_in_the_files_place(path: Path) -> None:
+    path.mkdir(parents=True)
+    await why_not_opened(path, StoreError)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="permissions do not bind this user")
+async def test_a_folder_that_may_not_be_written(path: Path) -> None:
+    path.parent.mkdir(0o500)
+    assert "may write" in await why_not_opened(path, StoreError)
+
+
+async def test_a_store_has_one_server(path: Path) -> None:
+    async with opened(path) as store:
+        await why_not_opened(path, StoreBusy)
+        assert await store.commit([say(await lobby_of(store), "one")]) == [Appended(1, 10, True)]
+    async with opened(path):
+        pass
+
+
+async def test_a_server_in_another_process_is_noticed_until_it_is_killed(path: Path) -> None:
+    with server_process(path):
+        await why_not_opened(path, StoreBusy)
+    async with opened(path) as store:
+        assert store.checking is not None
+
+
+async def test_another_program_that_locks_the_file_is_waited_for_a_while(path: Path) -> None:
+    await filled(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    await why_not_opened(path, StoreBusy)
+    other.execute("ROLLBACK")
+    async with opened(path) as store:
+        other.execute("BEGIN IMMEDIATE")
+        lobby = await lobby_of(store)
+        with pytest.raises(StoreUnavailable, match="another program has the file locked"):
+            await store.commit([say(lobby, "one")])
+        other.execute("ROLLBACK")
+        assert await store.commit([say(lobby, "one")]) == [Appended(51, 10, True)]
+    other.close()
+
+
+async def test_an_opening_that_is_cancelled_lets_go_of_the_file(path: Path) -> None:
+    opening = asyncio.ensure_future(SqliteStore(path).open())
+    await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    for _ in range(100):
+        try:
+            async with opened(path) as store:
+                assert store.checking is None
+            return
+        except StoreBusy:
+            continue
+    pytest.fail("the file is still held")
+
+
+async def test_a_folder_of_another_machine_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells")
+    path.parent.mkdir()
+    kind = sqlite_file.filesystem_of(path.parent.resolve(), Path("/proc/mounts").read_text())
+    assert kind
+    monkeypatch.setattr(sqlite_file, "_NETWORK", frozenset({kind}))
+    assert "another machine" in await why_not_opened(path, StoreError)
+
+
+def test_the_file_system_of_a_folder_is_that_of_the_nearest_mount() -> None:
+    mounts = (
+        "/dev/sda1 / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n/dev/sdb1 /home/my\\040disk xfs rw 0 0\n"
+        "tmpfs /run tmpfs rw 0 0\nnonsense\nfirst /twice ext4 rw 0 0\nsecond /twice cifs rw 0 0\n"
+    )
+    kinds = {
+        "/srv/talk": "ext4",
+        "/home/ada/talk": "nfs4",
+        "/homely": "ext4",
+        "/home/my disk/talk": "xfs",
+        "/twice": "cifs",
+    }
+    assert {folder: sqlite_file.filesystem_of(Path(folder), mounts) for folder in kinds} == kinds
+    assert sqlite_file.filesystem_of(Path("/srv"), "") == ""
+
+
+# ---- versions
+
+
+async def test_an_older_store_is_brought_up_to_date(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = await filled(path)
+    step = "ALTER TABLE invites ADD COLUMN note TEXT NOT NULL DEFAULT ''; CREATE TABLE topics (room TEXT, topic TEXT);"
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, step, "INSERT INTO topics VALUES ('r', 'tea')"))
+    async with opened(path) as store:
+        assert await store.load() == before
+    db = sqlite3.connect(path)
+    assert schema.version_of(db) == len(schema.MIGRATIONS)
+    assert db.execute("SELECT * FROM topics").fetchall() == [("r", "tea")]
+    db.close()
+    async with opened(path):  # a step is taken once
+        pass
+
+
+async def test_a_step_that_fails_leaves_the_last_whole_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = await filled(path)
+    steps = (*schema.MIGRATIONS, "CREATE TABLE good (x)", "CREATE TABLE half (x); INSERT INTO nowhere VALUES (1)")
+    monkeypatch.setattr(schema, "MIGRATIONS", steps)
+    await why_not_opened(path, StoreError)
+    db = sqlite3.connect(path)
+    assert schema.version_of(db) == 2
+    names = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE name IN ('good', 'half')")]
+    assert names == ["good"]
+    db.close()
+    monkeypatch.setattr(schema, "MIGRATIONS", steps[:2])
+    async with opened(path) as store:
+        assert await store.load() == before
+
+
+# ---- a stop that was not in order
+
+
+@contextmanager
+def server_process(path: Path) -> Iterator[None]:
+    """Another process that opens the store, commits one record, and is killed at the end."""
+    program = (
+        "import asyncio, pathlib, sys\n"
+        "from talk.server.ports import AppendRecord\n"
+        "from talk.server.stores.sqlite import SqliteStore\n"
+        "async def main():\n"
+        "    store = SqliteStore(pathlib.Path(sys.argv[1]))\n"
+        "    await store.open()\n"
+        "    room = (await store.load()).rooms[0].room\n"
+        "    await store.commit([AppendRecord(room, 'theirs', 'a', 'a-1', 1, 'text', b'x', b'd')])\n"
+        "    print('ready', flush=True)\n"
+        "    await asyncio.sleep(60)\n"
+        "asyncio.run(main())\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline().strip() == b"ready"
+            yield
+        finally:
+            process.send_signal(signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+
+
+async def test_after_a_kill_the_file_is_looked_through_and_nothing_is_lost(path: Path) -> None:
+    with server_process(path):
+        pass
+    async with opened(path) as store:
+        lobby = await lobby_of(store)
+        assert [record.id for record in await store.records(lobby, 0, 10, 1000)] == ["theirs"]
+        assert store.checking is not None
+        await store.checking
+        assert store.damage is None
+    async with opened(path) as store:
+        assert store.checking is None
+
+
+async def test_damage_in_the_middle_is_found_told_and_not_forgotten(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await filled(path, records=2000)
+    edit(path, "UPDATE meta SET value = x'30' WHERE key = 'clean'")
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2 // 4096 * 4096
+    data[middle : middle + 8 * 4096] = b"\xa5" * 8 * 4096
+    path.write_bytes(data)
+    for _ in range(2):
+        caplog.clear()
+        async with opened(path) as store:
+            assert store.checking is not None
+            await store.checking
+            assert store.damage is not None
+            assert "talk restore" in store.damage
+            assert store.damage in caplog.messages
+            lobby = await lobby_of(store)
+            with pytest.raises(StoreUnavailable, match="talk restore"):
+                for seq in range(0, 2000, 10):
+                    await store.records(lobby, seq, 10, 10**6)
+
+
+async def test_closing_does_not_wait_for_the_look_through(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await filled(path)
+    edit(path, "UPDATE meta SET value = x'30' WHERE key = 'clean'")
+    with monkeypatch.context() as patch:
+        endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+        patch.setattr(sqlite, "_LOOK", endless)
+        async with opened(path) as store:
+            while store._looking is None:
+                await asyncio.sleep(0)
+        assert store.damage is None
+    async with opened(path) as store:
+        assert store.checking is not None  # it did not get to an end, so it is due again
+        await store.checking
+        assert store.damage is None
+
+
+# ---- failures while it runs
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """No file of this process may grow beyond this size, as when a disk is full."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("mails", [40, 700], ids=["at the commit", "in the middle"])
+async def test_a_disk_that_takes_no_more_fails_the_whole_batch_and_only_that(path: Path, mails: int) -> None:
+    async with opened(path) as store:
+        lobby = await lobby_of(store)
+        await store.commit([register("alice"), register("bob"), say(lobby, "one"), send("one too")])
+        wal = path.with_name("talk.db-wal").stat().st_size
+        batch: list[Change] = [say(lobby, "two"), *(send(f"m{i}", os.urandom(30_000)) for i in range(mails))]
+        with file_size_limit(wal + 100_000), pytest.raises(StoreUnavailable, match="safe"):
+            await store.commit(batch)
+        assert [record.id for record in await store.records(lobby, 0, 10, 1000)] == ["one"]
+        assert await store.mail_head("bob-1") == 1
+        assert (await store.load()).rooms[0].head == 1
+        # The same batch later, none of it new to the store before.
+        outcomes = await store.commit(batch)
+        assert outcomes[0] == Appended(2, 10, True)
+        assert outcomes[-1] == Delivered(10, {"bob-1": mails + 1}, True)
+
+
+async def test_a_full_disk_is_called_by_its_name(path: Path) -> None:
+    async with opened(path) as store:
+        lobby = await lobby_of(store)
+        await store.commit([say(lobby, "one")])
+        assert store._writer is not None
+        store._writer._connection().execute("PRAGMA max_page_count = 40")
+        with pytest.raises(StoreUnavailable, match="the disk is full"):
+            await store.commit([say(lobby, f"big {i}", os.urandom(10_000)) for i in range(50)])
+        assert await store.commit([say(lobby, "two")]) == [Appended(2, 10, True)]
+
+
+BROKEN: dict[str, Callable[[AppendRecord], AppendRecord]] = {
+    "text that is not Unicode": lambda change: replace(change, kind="\udc80"),
+    "a number too large": lambda change: replace(change, at=2**70),
+    "nothing where something must be": lambda change: replace(change, content=None),  # type: ignore[arg-type]
+    "no list at all": lambda change: replace(change, digest=[]),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+async def test_a_change_that_fails_by_itself_takes_no_other_with_it(
+    path: Path, caplog: pytest.LogCaptureFixture, broken: Callable[[AppendRecord], AppendRecord]
+) -> None:
+    async with opened(path) as store:
+        lobby = await lobby_of(store)
+        await store.commit([register("alice"), register("bob"), say(lobby, "one", b"before")])
+        bad = broken(say(lobby, "bad", b"words nobody should find in a log"))
+        outcomes = await store.commit([send("m1"), say(lobby, "two"), bad, say(lobby, "three"), send("m2")])
+        assert outcomes == [
+            Delivered(10, {"bob-1": 1}, True),
+            Appended(2, 10, True),
+            Refusal(Code.TRY_AGAIN),
+            Appended(3, 10, True),
+            Delivered(10, {"bob-1": 2}, True),
+        ]
+        assert [record.id for record in await store.records(lobby, 0, 10, 1000)] == ["one", "two", "three"]
+        assert "AppendRecord was left out" in caplog.text
+        assert "words nobody" not in caplog.text
+        # What is known in memory is still what is on disk.
+        assert await store.commit([say(lobby, "four"), send("m3")]) == [
+            Appended(4, 10, True),
+            Delivered(10, {"bob-1": 3}, True),
+        ]
+
+
+async def test_a_commit_that_nobody_waits_for_any_more_does_no_harm(path: Path) -> None:
+    async with opened(path) as store:
+        lobby = await lobby_of(store)
+        waiting = [asyncio.ensure_future(store.commit([say(lobby, str(i))])) for i in range(20)]
+        await asyncio.sleep(0)
+        for task in waiting[::2]:
+            task.cancel()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert sum(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes) == 10
+        records = await store.records(lobby, 0, 100, 10**6)
+        assert [record.seq for record in records] == list(range(1, len(records) + 1))
+        assert {str(i) for i in range(1, 20, 2)} <= {record.id for record in records}
+
+
+# ---- backups
+
+
+async def test_a_backup_is_taken_of_one_moment_while_the_store_is_written(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_backup, "_PAGES_AT_ONCE", 3)
+    target = tmp_path / "copy.db"
+    async with opened(path) as store:
+        lobby = await lobby_of(store)
+        await store.commit([register("alice"), register("bob")])
+        await store.commit([say(lobby, f"r{i}", os.urandom(2000)) for i in range(300)])
+        backing = asyncio.ensure_future(store.backup(str(target)))
+        written = 0
+        while not backing.done() or written < 5:
+            await store.commit([say(lobby, f"s{written}"), send(f"m{written}")])
+            written += 1
+        await backing
+        snapshot = await store.load()
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["copy.db", "data"]
+    async with opened(target) as copy:
+        there = await copy.load()
+        assert (there.server_key, there.epoch) == (snapshot.server_key, snapshot.epoch)
+        extra = there.rooms[0].head - 300
+        assert 0 <= extra <= written
+        assert await copy.mail_head("bob-1") == extra  # both of a batch or neither
+        records = await copy.records_before(lobby, 0, 1000)
+        assert [record.seq for record in records] == list(range(1, 301 + extra))
+
+
+async def test_a_backup_never_replaces_a_file(path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "mine.txt"
+    target.write_text("mine")
+    async with opened(path) as store:
+        with pytest.raises(StoreError, match="exists already"):
+            await store.backup(str(target))
+        with pytest.raises(StoreError, match="could not be written"):
+            await store.backup(str(tmp_path / "nowhere" / "copy.db"))
+    assert target.read_text() == "mine"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["data", "mine.txt"]
+
+
+async def test_a_backup_that_does_not_fit_leaves_nothing(path: Path, tmp_path: Path) -> None:
+    await filled(path, records=200, size=2000)
+    async with opened(path) as store:
+        with file_size_limit(100_000), pytest.raises(StoreError, match="could not be written"):
+            await store.backup(str(tmp_path / "copy.db"))
+        await store.backup(str(tmp_path / "copy.db"))
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["copy.db", "data"]
+
+
+async def test_closing_gives_up_a_backup(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_backup, "_PAGES_AT_ONCE", 1)
+    await filled(path, records=3000, size=3000)
+    store = SqliteStore(path)
+    await store.open()
+    backing = asyncio.ensure_future(store.backup(str(tmp_path / "copy.db")))
+    while not any(entry.name.startswith(".copy.db") for entry in tmp_path.iterdir()):
+        await asyncio.sleep(0)
+    await store.close()
+    with pytest.raises(StoreError, match="stopping"):
+        await backing
+    assert [entry.name for entry in tmp_path.iterdir()] == ["data"]
+
+
+# ---- restoring
+
+
+async def backed_up(path: Path, target: Path) -> Snapshot:
+    before = await filled(path)
+    async with opened(path) as store:
+        await store.backup(str(target))
+    return before
+
+
+async def test_restoring_brings_everything_back_in_a_new_epoch(path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    before = await backed_up(path, target)
+    backup = target.read_bytes()
+    async with opened(path) as store:
+        await store.commit([say(before.rooms[0].room, "later")])
+    restore(target, path)
+    async with opened(path) as store:
+        assert store.checking is None
+        after = await store.load()
+        assert after.epoch != before.epoch
+        assert replace(after, epoch=before.epoch) == before
+        # A message of after the backup is new to it.
+        assert await store.commit([say(before.rooms[0].room, "later")]) == [Appended(51, 10, True)]
+    assert target.read_bytes() == backup
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    async with opened(path.with_name("talk.db.before-restore-1")) as old:
+        assert (await old.load()).rooms[0].head == 51
+
+
+async def test_restoring_twice_keeps_both_old_stores(path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    await backed_up(path, target)
+    restore(target, path)
+    restore(target, path)
+    names = sorted(entry.name for entry in path.parent.iterdir())
+    assert names == ["talk.db", "talk.db.before-restore-1", "talk.db.before-restore-2", "talk.db.lock"]
+
+
+async def test_restoring_onto_a_new_machine(path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    before = await backed_up(path, target)
+    elsewhere = tmp_path / "elsewhere" / "talk.db"
+    restore(target, elsewhere)
+    async with opened(elsewhere) as store:
+        assert (await store.load()).server_key == before.server_key
+
+
+async def test_the_newest_messages_of_a_killed_server_are_kept_with_the_old_store(path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    await backed_up(path, target)
+    with server_process(path):
+        pass
+    assert path.with_name("talk.db-wal").stat().st_size > 0
+    restore(target, path)
+    assert not path.with_name("talk.db-wal").exists()
+    assert not path.with_name("talk.db-shm").exists()
+    async with opened(path) as store:
+        assert (await store.load()).rooms[0].head == 50
+    async with opened(path.with_name("talk.db.before-restore-1")) as old:
+        assert (await old.load()).rooms[0].head == 51
+
+
+async def test_a_store_in_use_is_not_replaced(path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    await backed_up(path, target)
+    async with opened(path) as store:
+        with pytest.raises(StoreBusy):
+            restore(target, path)
+        await store.commit([say(await lobby_of(store), "still here")])
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-4096])
+
+
+def spoil(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 :] = b"\xa5" * (len(data) - len(data) // 2)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("harm", "kind"),
+    [
+        (cut, StoreDamaged),
+        (spoil, StoreDamaged),
+        (lambda path: path.write_bytes(b""), StoreDamaged),
+        (lambda path: path.write_bytes(b"a letter" * 1000), StoreDamaged),
+        (lambda path: edit(path, "PRAGMA application_id = 1"), StoreDamaged),
+        (lambda path: edit(path, "DELETE FROM meta WHERE key = 'server_key'"), StoreDamaged),
+        (lambda path: edit(path, f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}"), StoreTooNew),
+        (lambda path: path.unlink(), StoreError),
+    ],
+    ids=["cut", "spoiled", "empty", "a letter", "another program's", "without a key", "newer", "missing"],
+)
+async def test_a_bad_backup_changes_nothing(
+    path: Path, tmp_path: Path, harm: Callable[[Path], None], kind: type[StoreError]
+) -> None:
+    target = tmp_path / "copy.db"
+    before = await backed_up(path, target)
+    harm(target)
+    with pytest.raises(kind) as caught:
+        restore(target, path)
+    assert caught.type is kind
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["talk.db", "talk.db.lock"]
+    async with opened(path) as store:
+        assert await store.load() == before
+
+
+async def test_a_store_is_not_a_backup_of_itself(path: Path) -> None:
+    await filled(path)
+    with pytest.raises(StoreError, match="itself"):
+        restore(path, path)
+    async with opened(path):
+        pass
+
+
+async def test_an_interrupted_restore_is_not_taken_for_a_new_start(path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    before = await backed_up(path, target)
+    restore(target, path)
+    path.unlink()
+    shutil.copy(target, path.with_name("talk.db.restoring"))
+    assert "interrupted" in await why_not_opened(path, StoreDamaged)
+    restore(target, path)
+    async with opened(path) as store:
+        assert (await store.load()).server_key == before.server_key
+
+
+async def test_an_older_backup_is_brought_up_to_date(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "copy.db"
+    before = await backed_up(path, target)
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE topics (room TEXT, topic TEXT)"))
+    restore(target, path)
+    async with opened(path) as store:
+        assert (await store.load()).accounts == before.accounts
