@@ -9,7 +9,8 @@ from __future__ import annotations
 from talk.encryption.database import Database, transaction
 from talk.encryption.errors import NameMoved
 from talk.protocol.errors import Refused
-from talk.protocol.names import skeleton
+from talk.protocol.errors import Refused
+from talk.protocol.names import folded, skeleton
 
 
 def seen_name(db: Database, account: str, name: str) -> NameMoved | None:
@@ -68,9 +69,10 @@ def dispute_of(db: Database, account: str) -> NameMoved | None:
 
 
 def owner(db: Database, name: str) -> str | None:
-    """The account that this name is pinned to."""
+    """The account that this name is pinned to, in capitals or not. A look-alike is not it: it may be a typo."""
     key = _key(name)
-    return None if key is None else _pinned(db, key)
+    row = db.one("SELECT account, name FROM names WHERE skeleton = ?", key) if key else None
+    return str(row[0]) if row and folded(row[1]) == folded(name) else None
 
 
 def _rename(db: Database, account: str, name: str, key: str) -> None:

@@ -162,7 +162,7 @@ def _arrive(context: Context, session: Session, account: str, device: str, id: s
 
 def rename(context: Context, session: Session, command: commands.Rename) -> Decision:
     name = check_name(command.name)
-    holder = context.directory.find(name)
+    holder = context.directory.holder(name)
     if holder is not None and holder.account != session.account:
         raise name_taken(context, name)
     before = context.directory.name_of(session.account)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from talk.protocol.names import skeleton
+from talk.protocol.errors import Refused
+from talk.protocol.names import folded, skeleton
 from talk.server.ports import AccountRow, InviteRow, RoomRow, Snapshot
 
 
@@ -24,7 +25,15 @@ class Directory:
         self.may_have_been_restored = True
 
     def find(self, name: str) -> AccountRow | None:
-        """The account that holds this name, in any spelling that counts as the same."""
+        """The account of this name, in capitals or not. A look-alike is not it: that may be a typo, or a trap."""
+        try:
+            row = self.holder(name)
+            return row if row is not None and folded(row.name) == folded(name) else None
+        except Refused:
+            return None  # what cannot be a name is nobody's
+
+    def holder(self, name: str) -> AccountRow | None:
+        """The account that stands in the way of this name: it has the same one, or one that looks the same."""
         return self.accounts.get(self.names.get(skeleton(name), ""))
 
     def name_of(self, account: str) -> str:
