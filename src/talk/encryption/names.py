@@ -9,7 +9,6 @@ from __future__ import annotations
 from talk.encryption.database import Database, transaction
 from talk.encryption.errors import NameMoved
 from talk.protocol.errors import Refused
-from talk.protocol.errors import Refused
 from talk.protocol.names import folded, skeleton
 
 
