@@ -73,6 +73,7 @@ class Engine:
         self._failures: dict[str, Bucket] = {}
         self._owners: set[asyncio.Future[Outcome]] = set()
         self._swept_at = self._steady()
+        self._first_epoch = context.directory.epoch
 
     # ---- life
 
@@ -359,7 +360,7 @@ class Engine:
         self._perform(None, effects)
         self.delivery.flush()
 
-    def _commit_lost(self, error: StoreUnavailable) -> None:
+    def _commit_lost(self, error: Exception) -> None:
         """It is not known what was written: answer nothing, close everything, and start again from the disk."""
         log.error("a commit failed, so all connections are closed and asked to come back: %s", error)
         self.healthy = False
@@ -379,6 +380,7 @@ class Engine:
                 log.error("the store cannot be read, trying again: %s", error)
                 await asyncio.sleep(RELOAD_EVERY)
         self.context.directory = Directory(snapshot)
+        self.context.directory.may_have_been_restored = snapshot.epoch == self._first_epoch
         self.delivery.reload()
         self.healthy = True
 

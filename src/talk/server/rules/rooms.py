@@ -83,10 +83,11 @@ def resume(context: Context, session: Session, command: commands.Resume) -> Deci
 def new_epoch(context: Context) -> Decision:
     """Begin a new epoch and send everybody to read again."""
     change = StartEpoch(hash_id(context.nonce()))
+    # Before it is on disk, so that two who ask at once start one; after a failed commit the directory is made anew.
+    context.directory.may_have_been_restored = False
 
     def then(_: Changed) -> list[Effect]:
         context.directory.epoch = change.epoch
-        context.directory.may_have_been_restored = False
         return [CloseAll(Code.NEW_EPOCH), TellOwner({"event": "new_epoch"})]
 
     return Write(change, then)
