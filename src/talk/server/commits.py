@@ -7,10 +7,13 @@ spaced by twice that time, at most 25 ms: what is committed together is encoded 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 
-from talk.server.ports import Change, Outcome, Store, StoreUnavailable
+from talk.server.ports import Change, Outcome, Store
+
+log = logging.getLogger(__name__)
 
 MAX_BATCH = 2_000  # changes
 MAX_PAUSE = 0.025  # seconds
@@ -21,11 +24,11 @@ Answer = Callable[[Outcome], None]
 class Commits:
     """Takes changes and answers each after it is on disk.
 
-    `deliver` is called once after each batch; `lost` when it is not known whether a batch was written: none of its
-    changes is answered then.
+    `deliver` is called once after each batch; `lost` when it is not known whether a batch was written, whatever went
+    wrong: none of its changes is answered then.
     """
 
-    def __init__(self, store: Store, deliver: Callable[[], None], lost: Callable[[StoreUnavailable], None]) -> None:
+    def __init__(self, store: Store, deliver: Callable[[], None], lost: Callable[[Exception], None]) -> None:
         self._store, self._deliver, self._lost = store, deliver, lost
         self._pending: list[tuple[Change, Answer]] = []
         self._wake = asyncio.Event()
@@ -60,7 +63,7 @@ class Commits:
         batch, self._pending = self._pending[:MAX_BATCH], self._pending[MAX_BATCH:]
         try:
             outcomes = await self._store.commit([change for change, _ in batch]) if batch else []
-        except StoreUnavailable as error:
+        except Exception as error:
             self._lost(error)
             return 0.0
         finally:
@@ -75,6 +78,10 @@ class Commits:
         return time.perf_counter() - started
 
     def _answer(self, batch: Sequence[tuple[Change, Answer]], outcomes: Sequence[Outcome]) -> None:
-        for (_, answer), outcome in zip(batch, outcomes, strict=True):
-            answer(outcome)
+        for (change, answer), outcome in zip(batch, outcomes, strict=True):
+            try:
+                answer(outcome)
+            except Exception:
+                # A mistake in one rule must not take the answers of everybody else with it.
+                log.exception("the answer to a %s failed", type(change).__name__)
         self._deliver()
