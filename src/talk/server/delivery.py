@@ -176,6 +176,9 @@ class Delivery:
         """Start sending what this connection missed after these numbers."""
         for room in rooms:
             self._rooms[room].live.discard(connection)
+        if connection.feeder is not None:
+            connection.feeder.cancel()  # or the page it reads would move the new positions on
+            connection.feeder = None
         connection.positions = dict(rooms)
         connection.mail_at = connection.mail_posted = mail
         connection.mail_live = connection.told_live = False
