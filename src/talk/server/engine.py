@@ -71,7 +71,7 @@ class Engine:
         self.counts: dict[str, int] = {"commands": 0, "refused": 0, "private": 0, "messages": 0}
         self._buckets: dict[str, Bucket] = {}
         self._failures: dict[str, Bucket] = {}
-        self._owners: set[asyncio.Future[Outcome]] = set()
+        self._owners: set[asyncio.Future[Refused | None]] = set()
         self._swept_at = self._steady()
         self._first_epoch = context.directory.epoch
 
@@ -342,18 +342,24 @@ class Engine:
     # ---- changes that no client asked for
 
     async def change(self, write: decisions.Write) -> None:
-        """Carry out a decision of the owner's, and return when it is on disk.
+        """Carry out a decision of the owner's, also when nobody waits for it any more; return when it is on disk.
 
         Errors: Refused, with TRY_AGAIN when it is not known whether it is on disk.
         """
-        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[Refused | None] = asyncio.get_running_loop().create_future()
         self._owners.add(done)
         done.add_done_callback(self._owners.discard)
-        self.commits.add(write.change, lambda outcome: None if done.done() else done.set_result(outcome))
-        outcome = await done
-        if isinstance(outcome, Refusal):
-            raise Refused(outcome.code)
-        self.perform(write.then(outcome))
+        self.commits.add(write.change, lambda outcome: self._changed(write, outcome, done))
+        refused = await done
+        if refused is not None:
+            raise refused
+
+    def _changed(self, write: decisions.Write, outcome: Outcome, done: asyncio.Future[Refused | None]) -> None:
+        refused = Refused(outcome.code) if isinstance(outcome, Refusal) else None
+        if refused is None:
+            self._perform(None, write.then(outcome))
+        if not done.done():
+            done.set_result(refused)
 
     def perform(self, effects: Sequence[Effect]) -> None:
         """Do these now, for nobody in particular."""
@@ -366,7 +372,8 @@ class Engine:
         self.healthy = False
         self.commits.drop()
         for owner in list(self._owners):
-            owner.set_exception(Refused(Code.TRY_AGAIN))
+            if not owner.done():
+                owner.set_result(Refused(Code.TRY_AGAIN))
         self._close_all(Code.TRY_AGAIN, TRY_LATER)
         self._tell({"event": "store_failed", "message": str(error)})
         self.tasks.start(self._reload(), "reloading")

@@ -18,6 +18,7 @@ from talk.server.rules import owner
 from talk.server.rules.decisions import Write
 
 TOKEN_BYTES = 16
+PATIENCE = 60.0  # seconds
 
 
 class Owner:
@@ -29,12 +30,14 @@ class Owner:
     async def answer(self, request: dict[str, object]) -> AsyncIterator[dict[str, object]]:
         """Errors: Declined, with a sentence for the owner."""
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 answer = await self._answer(str(request.get("do", "")), str(request.get("name", "")), request)
         except (owner.OwnerError, StoreError, Refused) as error:
             raise Declined(str(error)) from error
         except TimeoutError as error:
-            raise Declined("The server did not get to it within a minute. Please look before you try again.") from error
+            raise Declined(
+                f"The server did not get to it within {PATIENCE:.0f} seconds, and may still do it. Please look first."
+            ) from error
         yield answer
 
     async def _answer(self, do: str, name: str, request: dict[str, object]) -> dict[str, object]:
