@@ -204,15 +204,24 @@ class Peer:
 
 
 class TurnableStore(MemoryStore):
-    """A store that a test can hold up and let fail. `batches` are the changes of each commit, in order."""
+    """A store that a test can hold up and let fail. `batches` are the changes of each commit, in order.
+
+    `paging` holds up pages of rooms, `mailing` pages of mail, `reading` all other reads, `writing` commits.
+    `asked` names the reads so far.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.batches: list[tuple[Change, ...]] = []
         self.reads_fail = self.held = False
-        self.reading, self.writing = asyncio.Event(), asyncio.Event()
-        self.reading.set()
-        self.writing.set()
+        self.asked: list[str] = []
+        self.reading, self.paging, self.mailing, self.writing = (asyncio.Event() for _ in range(4))
+        self.let_all()
+
+    def let_all(self) -> None:
+        """Hold nothing up any more."""
+        for gate in (self.reading, self.paging, self.mailing, self.writing):
+            gate.set()
 
     async def commit(self, changes: Sequence[Change]) -> list[Outcome]:
         self.batches.append(tuple(changes))
@@ -222,31 +231,32 @@ class TurnableStore(MemoryStore):
         return await super().commit(changes)
 
     async def load(self) -> Snapshot:
-        await self._turn()
+        await self._turn("load", self.reading)
         return await super().load()
 
     async def records(self, room: str, after: int, limit: int, max_bytes: int) -> list[Record]:
-        await self._turn()
+        await self._turn("records", self.paging)
         return await super().records(room, after, limit, max_bytes)
 
     async def records_before(self, room: str, before: int, limit: int) -> list[Record]:
-        await self._turn()
+        await self._turn("records_before", self.reading)
         return await super().records_before(room, before, limit)
 
     async def mail(self, device: str, after: int, limit: int, max_bytes: int) -> list[MailItem]:
-        await self._turn()
+        await self._turn("mail", self.mailing)
         return await super().mail(device, after, limit, max_bytes)
 
     async def identities(self, accounts: Sequence[str]) -> dict[str, bytes]:
-        await self._turn()
+        await self._turn("identities", self.reading)
         return await super().identities(accounts)
 
     async def key_count(self, device: str) -> KeyCount:
-        await self._turn()
+        await self._turn("key_count", self.reading)
         return await super().key_count(device)
 
-    async def _turn(self) -> None:
-        await self.reading.wait()
+    async def _turn(self, what: str, gate: asyncio.Event) -> None:
+        self.asked.append(what)
+        await gate.wait()
         if self.reads_fail:
             raise StoreUnavailable("This read was told to fail.")
 
@@ -298,8 +308,7 @@ class House:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.store.reading.set()
-        self.store.writing.set()
+        self.store.let_all()
         async with asyncio.timeout(PATIENCE):
             await self.engine.stop()
         await self.store.close()
@@ -341,15 +350,21 @@ class House:
         await self.engine.change(owner.invite(self.context, token))
         return token
 
-    def pass_time(self, seconds: float) -> None:
-        """Both clocks go on, and what is due by then is done."""
+    def pass_time(self, seconds: float, *alive: Peer) -> None:
+        """Both clocks go on, these give a sign of life, and what is due by then is done."""
         self.steady += seconds
         self.clock += int(seconds * 1000)
+        for peer in alive:
+            peer.tell(commands.Pong())
         self.engine.look_round()
 
     async def until_writing(self) -> None:
         """Wait until a commit is held up; `store.writing` must be cleared."""
         await until(lambda: self.store.held, "commit")
+
+    async def until_asked(self, read: str) -> None:
+        """Wait until the store was asked for this, by the name of its method."""
+        await until(lambda: read in self.store.asked, f"question for {read}")
 
     async def quiet(self) -> None:
         """Wait until nothing is left to do but to wait for sockets that are full."""
