@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.typing import Subprotocol
 
 from talk.client.errors import CannotConnect, ClientError, Rejected
@@ -29,6 +29,7 @@ from talk.protocol.proofs import NONCE_BYTES, Channel, hello_bytes
 
 OPEN_WITHIN = 10.0  # seconds, for one address
 ANSWER_WITHIN = 15.0  # seconds, for one answer before the login
+SEND_WITHIN = 30.0  # seconds that the other side may leave our bytes unread
 MAX_EVENT = 2 * 1024 * 1024  # bytes; a page of history is the largest
 FAR_OFF_MS = 10 * 60 * 1000
 
@@ -53,9 +54,12 @@ class Wire:
     async def send_bytes(self, frame: bytes) -> None:
         """Send a command that is already JSON. Errors: CannotConnect."""
         try:
-            await self.socket.send(frame, text=True)
+            async with asyncio.timeout(SEND_WITHIN):
+                await self.socket.send(frame, text=True)
         except ConnectionClosed as error:
             raise _gone(error) from error
+        except TimeoutError as error:
+            raise CannotConnect("the server takes nothing more") from error
 
     async def receive(self) -> events.Event | None:
         """The next event, None for one of an unknown type. Errors: CannotConnect, Malformed."""
@@ -131,7 +135,7 @@ async def _connect(address: Address, context: ssl.SSLContext | None) -> ClientCo
         raise CannotConnect(
             f"its certificate is not accepted ({error.verify_message}). Is this computer's clock right?"
         ) from error
-    except (OSError, TimeoutError, InvalidHandshake, InvalidURI, ValueError, EOFError) as error:
+    except (OSError, TimeoutError, WebSocketException, ValueError, EOFError) as error:
         raise CannotConnect(_why(error)) from error
 
 
@@ -161,7 +165,10 @@ def _seen_certificate(socket: ClientConnection, hello: events.ServerHello, conte
             raise _NeedsAuthorities
         return ""
     tls = socket.transport.get_extra_info("ssl_object")
-    seen = certificate_hash(tls.getpeercert(binary_form=True) or b"")
+    try:
+        seen = certificate_hash(tls.getpeercert(binary_form=True) or b"")
+    except ValueError as error:
+        raise WrongCertificate(f"its certificate cannot be used: {error}") from error
     if seen != hello.certificate:
         raise WrongCertificate(
             "its certificate is not the one that the server signed: somebody stands in between. Nothing was sent"
@@ -172,10 +179,17 @@ def _seen_certificate(socket: ClientConnection, hello: events.ServerHello, conte
 def _check_hello(hello: events.ServerHello, channel: Channel) -> None:
     if hello.version != PROTOCOL_VERSION:
         raise CannotConnect(f"it speaks version {hello.version} of the protocol; please update TAlk")
-    if hello.server != channel.server or hash_id(decode64(hello.key)) != channel.server:
+    if hello.server != channel.server or _id_of(hello.key) != channel.server:
         raise CannotConnect("it is another server than the link's. Nothing was sent; check the link")
     if not is_signature(hello.key, hello.signature, hello_bytes(channel)):
         raise CannotConnect("it could not prove that it is the link's server. Nothing was sent; check the link")
+
+
+def _id_of(key: str) -> str:
+    try:
+        return hash_id(decode64(key))
+    except ValueError:  # not the one spelling of a key
+        return ""
 
 
 async def _say(socket: ClientConnection, command: commands.Command) -> None:
@@ -222,7 +236,7 @@ def _why(error: Exception) -> str:
             return "nobody listens there"
         case TimeoutError():
             return "it does not answer"
-        case InvalidHandshake() | EOFError():
+        case WebSocketException() | EOFError():
             return "something else than TAlk answers there"
         case OSError():
             return error.strerror or str(error) or "it cannot be reached"
