@@ -9,35 +9,43 @@ async with Client(folder, link="talk://…", name="asha") as client:
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import random
-import time
+import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from talk.client import outbox, store
 from talk.client.connection import Wire, clock_warning, open_wire
 from talk.client.errors import CannotConnect, ClientError, NotPrivate, ProfileError, Rejected, UnknownName
 from talk.client.events import ClientEvent, Ended, Message, Notice, Offline, Online, PrivateMessage, Ready, Sent
+from talk.client.learning import now
 from talk.client.lines import LOBBY
 from talk.client.online import OnlineSession
-from talk.client.people import People
+from talk.client.outlet import Outlet
+from talk.client.people import People, shown_name
 from talk.client.profile import AskPassphrase, ProfileFolder
 from talk.encryption import contacts, identity, names
 from talk.encryption.contacts import Contact
 from talk.encryption.database import Database
+from talk.encryption.errors import EncryptionError, ProfileInUse, StorageFailed
 from talk.local.folders import profiles_folder
 from talk.protocol import commands
-from talk.protocol.errors import Code, Malformed
-from talk.protocol.events import Event
+from talk.protocol.errors import Code, Refused
+from talk.protocol.events import Done
 from talk.protocol.ids import random_id
 from talk.protocol.link import parse_link
+from talk.protocol.names import check_name
 from talk.protocol.proofs import Channel
 from talk.protocol.text import check_room_text, check_text, clean_text
 
+log = logging.getLogger(__name__)
+
 FIRST_DELAY, LONGEST_DELAY = 0.2, 30.0  # seconds between tries to come back
-EVENTS = 10_000  # that wait for the program to take them
+SAVE_SHOWN_EVERY = 100  # events that a program takes without a pause
 CLOSE_WITHIN = 5.0  # seconds
 
 # The server will say the same again, whatever is tried.
@@ -88,12 +96,14 @@ class Client:
         self._given_link, self._given_name, self._from_now = link, name, from_now
         self._ask_passphrase = ask_passphrase
         self._profile = ProfileFolder(folder or default_folder(link))
-        self._events: asyncio.Queue[ClientEvent] = asyncio.Queue(EVENTS)
+        self._outlet = Outlet()
+        self._saved = 0
         self._people = People()
         self._online: OnlineSession | None = None
-        self._live = asyncio.Event()
-        self._changed = asyncio.Event()
-        self._was_ready = False
+        self._is_live = self._was_ready = self._closing = False
+        self._ended: Ended | None = None
+        self._moves = 0
+        self._moved = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
         self.name = name
         self.account = ""
@@ -101,12 +111,15 @@ class Client:
         self.rooms: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
-        await self._profile.open(self._ask_passphrase, self._warn)
+        warnings: list[str] = []  # they come from a thread
+        await self._profile.open(self._ask_passphrase, warnings.append)
         try:
             await self._load()
         except BaseException:
             await self._profile.close()
             raise
+        for text in warnings:
+            self._outlet.put(Notice("key_in_file", text))
         self._loop_task = asyncio.create_task(self._stay_online(), name="talk-client")
         return self
 
@@ -118,10 +131,16 @@ class Client:
     async def close(self) -> None:
         """Go offline and close the profile. What is not sent yet stays in the outbox for the next time."""
         task, self._loop_task = self._loop_task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task}, timeout=CLOSE_WITHIN)
-        await self._profile.close()
+        self._closing = True
+        self._outlet.close()
+        self._move()
+        try:
+            if task is not None:
+                task.cancel()
+                await asyncio.wait({task}, timeout=CLOSE_WITHIN)
+                await self._save_shown()
+        finally:
+            await self._profile.close()
 
     @property
     def folder(self) -> Path:
@@ -130,24 +149,60 @@ class Client:
     # ---- what happens
 
     async def events(self) -> AsyncIterator[ClientEvent]:
-        """Everything that happens, in its order. It ends after Ended."""
+        """Everything that happens, in its order. It ends after Ended, and when the client is closed.
+
+        What was received and is not taken here is given again the next time. A program that takes no events at all
+        misses the oldest of them and nothing else.
+        """
         while True:
-            event = await self._events.get()
+            if self._outlet.is_empty or self._outlet.taken > self._saved + SAVE_SHOWN_EVERY:
+                await self._save_shown()
+            event = await self._outlet.take()
+            if event is None:
+                return
             yield event
             if isinstance(event, Ended):
                 return
 
+    async def shown(self) -> None:
+        """Wait until the program has taken every event."""
+        await self._outlet.all_taken()
+
     async def live(self) -> None:
-        """Wait until online with everything that was missed."""
-        await self._live.wait()
+        """Wait until online with everything that was missed. Errors: ClientError when that has ended for good."""
+        while not self._is_live:
+            self._check_not_ended()
+            await self._moved.wait()
 
     async def sent(self) -> None:
-        """Wait until nothing waits to be sent."""
-        while await self._profile.run(outbox.how_many):
-            self._changed.clear()
+        """Wait until nothing waits to be sent. Errors: ClientError when nothing will be, because it has ended."""
+        while True:
+            moves = self._moves
             if not await self._profile.run(outbox.how_many):
                 return
-            await self._changed.wait()
+            self._check_not_ended()
+            if moves == self._moves:
+                await self._moved.wait()
+
+    def _check_not_ended(self) -> None:
+        if self._ended is not None:
+            raise ClientError(self._ended.text)
+        if self._closing:
+            raise ClientError("This client was closed. What is not sent yet is kept for the next time.")
+
+    def _move(self) -> None:
+        """Let those look again who wait for something to be sent, or to be online."""
+        self._moves += 1
+        self._moved.set()
+        self._moved.clear()
+
+    async def _save_shown(self) -> None:
+        """Remember what the program has taken."""
+        taken = self._outlet.taken
+        if taken > self._saved and self._profile.is_open:
+            with contextlib.suppress(EncryptionError):  # then some is given twice
+                await self._profile.run(store.set_shown, taken)
+                self._saved = taken
 
     # ---- what to do
 
@@ -159,9 +214,9 @@ class Client:
         text = clean_text(text)
         check_room_text(text)
         id = await self._profile.run(_say, text)
-        await self._emit(Sent(id, text))
+        self._outlet.put(Sent(id, text))
         if self._online is not None:
-            self._online.wake_says.set()
+            self._online.sender.wake_says.set()
         return id
 
     async def send(self, name: str, text: str) -> str:
@@ -174,10 +229,10 @@ class Client:
         contact = await self._find(name)
         if contact is not None and contact.account == self.account:
             raise ClientError("That is you. Nothing was sent.")
-        id = await self._profile.run(outbox.put_private, name, text, _now())
-        await self._emit(Sent(id, text, contact.name if contact else name))
+        id = await self._profile.run(outbox.put_private, name, text, now())
+        self._outlet.put(Sent(id, text, contact.name if contact else name))
         if self._online is not None:
-            self._online.wake_private.set()
+            self._online.sender.wake_private.set()
         return id
 
     async def person(self, name: str) -> str:
@@ -190,11 +245,16 @@ class Client:
         if not name:
             raise NotPrivate
         contact = await self._profile.run(contacts.find, name)
-        if contact is not None or self._online is None or not self._live.is_set():
+        if contact is not None or self._online is None or not self._is_live:
             return contact
-        if not await self._online.learn_name(name):
+        try:
+            await self._online.learner.name(name)
+        except CannotConnect:
+            return None
+        contact = await self._profile.run(contacts.find, name)
+        if contact is None:
             raise UnknownName(name, self._people.like(name))
-        return await self._profile.run(contacts.find, name)
+        return contact
 
     def people(self) -> tuple[str, ...]:
         """The names of those who are connected, sorted; as last heard while offline."""
@@ -208,8 +268,11 @@ class Client:
         return await self._profile.run(store.last_of, contact.account, limit) if contact else []
 
     async def rename(self, name: str) -> None:
-        """Take another name. Errors: Rejected (with suggestions), CannotConnect."""
-        await self._ask(commands.Rename(id=random_id(), name=name))
+        """Take another name. Errors: Refused for what cannot be a name; Rejected (with suggestions); CannotConnect."""
+        name = check_name(name)
+        if self._online is None:
+            raise CannotConnect("You are offline, so this cannot be done now. Nothing was changed.")
+        await self._online.answers.ask(commands.Rename(id=random_id(), name=name), Done)
         await self._profile.run(store.set_name, name)
         self.name = name
 
@@ -237,11 +300,6 @@ class Client:
 
         await self._profile.run(accept)
 
-    async def _ask(self, command: Any) -> Event:
-        if self._online is None:
-            raise CannotConnect("You are offline, so this cannot be done now. Nothing was changed.")
-        return await self._online.ask(command)
-
     # ---- staying online
 
     async def _load(self) -> None:
@@ -264,6 +322,8 @@ class Client:
             await self._profile.run(store.set_link, link.text)
         await self._check_name(profile)
         self._link = link or parse_link(profile.link)
+        self._saved = profile.shown
+        self._outlet = Outlet(profile.shown)
         self.account = profile.own.account
         self.is_registered = profile.registered
 
@@ -282,27 +342,56 @@ class Client:
 
     async def _stay_online(self) -> None:
         delay = FIRST_DELAY
-        while True:
-            try:
-                wire = await self._connect()
+        # Not only until it is cancelled: a task group that fails at the same moment takes the cancellation with it.
+        while not self._closing:
+            reason = await self._once_online()
+            if reason is None or self._closing:
+                return
+            if self._is_live:
                 delay = FIRST_DELAY
-                await self._session(wire)
-            except Rejected as refused:
-                if refused.code in FINAL:
-                    await self._emit(Ended(refused.code, _with_suggestions(refused)))
-                    return
-                reason = str(refused)
-            except (CannotConnect, Malformed, OSError) as error:
-                reason = str(error)
+            self._is_live = False
             pause = random.uniform(delay / 2, delay)  # noqa: S311 - jitter, so that a crowd does not come back at once
-            await self._emit(Offline(reason, pause))
+            self._outlet.put(Offline(reason, pause))
             await asyncio.sleep(pause)
             delay = min(delay * 2, LONGEST_DELAY)
 
+    async def _once_online(self) -> str | None:
+        """Be online for as long as it lasts; why it did not, or None when there is no use in trying again."""
+        try:
+            await self._outlet.room()
+            await self._session(await self._connect())
+        except (Rejected, Refused) as refused:
+            if refused.code in FINAL:
+                await self._end(refused)
+                return None
+            return str(refused)
+        except (CannotConnect, OSError) as error:
+            return str(error)
+        except EncryptionError as error:
+            if isinstance(error, StorageFailed | ProfileInUse):  # that may pass
+                return str(error)
+            self._over(type(error).__name__, str(error))
+            return None
+        except Exception as error:
+            # Its words may hold what is private.
+            log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+            return f"TAlk made a mistake ({type(error).__name__}); its log says where. Nothing is lost"
+        return "the connection ended"
+
+    async def _end(self, refused: Rejected | Refused) -> None:
+        if refused.code == Code.UNKNOWN_ACCOUNT:
+            with contextlib.suppress(EncryptionError):
+                await self._profile.run(store.forget_registration)
+        self._over(refused.code, _with_suggestions(refused))
+
+    def _over(self, code: str, text: str) -> None:
+        self._ended = Ended(code, text)
+        self._outlet.put(self._ended)
+        self._move()
+
     async def _connect(self) -> Wire:
-        """Errors: CannotConnect, Rejected."""
-        profile = await self._profile.run(store.load)
-        assert profile is not None
+        """Errors: CannotConnect, Rejected; Refused for a name that no server takes."""
+        profile = await self._profile.run(store.loaded)
 
         async def login(channel: Channel) -> commands.Login | commands.Register:
             proof = await self._profile.run(identity.sign_login, channel)
@@ -312,48 +401,41 @@ class Client:
                 )
             public = await self._profile.run(identity.public_identity)
             return commands.Register(
-                id=random_id(), name=self.name, identity=public, proof=proof, invite=self._link.token
+                id=random_id(), name=check_name(self.name), identity=public, proof=proof, invite=self._link.token
             )
 
-        wire = await open_wire(self._link, login, _now())
-        at_head = self._from_now and not profile.registered
+        return await open_wire(self._link, login, now())
+
+    async def _session(self, wire: Wire) -> None:
+        """Be online for as long as it lasts. Errors: CannotConnect, Rejected, Malformed, ProfileError."""
+        try:
+            await self._welcomed(wire)
+            self._online = OnlineSession(
+                wire, self._profile, self._people, self._outlet, moved=self._move, when_live=self._now_live
+            )
+            await self._online.run()
+        finally:
+            self._online = None
+            await wire.close()
+
+    async def _welcomed(self, wire: Wire) -> None:
+        at_head = self._from_now and not self.is_registered
         await self._profile.run(store.welcomed, wire.welcome, at_head=at_head)
-        self.name = wire.welcome.name
+        self.name = shown_name(wire.welcome.name)
         self.is_registered = True
         self.rooms = {room.room: room.name for room in wire.welcome.rooms}
         warning = clock_warning(wire.clock_off_ms)
         if warning is not None:
-            await self._emit(Notice("clock_off", str(warning)))
-        return wire
+            self._outlet.put(Notice("clock_off", str(warning)))
 
-    async def _session(self, wire: Wire) -> None:
-        """Be online for as long as it lasts. Errors: CannotConnect, Rejected, ProfileError."""
-        self._online = OnlineSession(wire, self._profile, self._people, self._emit)
-        try:
-            await self._online.run(self._now_live)
-        finally:
-            self._online = None
-            self._live.clear()
-            await wire.close()
-
-    async def _now_live(self) -> None:
-        self._live.set()
+    def _now_live(self) -> None:
+        self._is_live = True
         if self._was_ready:
-            await self._emit(Online())
+            self._outlet.put(Online())
         else:
             self._was_ready = True
-            await self._emit(Ready(self.name, self._people.users()))
-
-    async def _emit(self, event: ClientEvent) -> None:
-        self._changed.set()
-        await self._events.put(event)
-
-    def _warn(self, text: str) -> None:
-        self._events.put_nowait(Notice("key_in_file", text))
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
+            self._outlet.put(Ready(self.name, self._people.users()))
+        self._move()
 
 
 def _say(db: Database, text: str) -> str:
@@ -364,7 +446,7 @@ def _last_of_lobby(db: Database, limit: int) -> list[Message | PrivateMessage]:
     return store.last_of(db, store.lobby(db), limit)
 
 
-def _with_suggestions(refused: Rejected) -> str:
+def _with_suggestions(refused: Rejected | Refused) -> str:
     if not refused.suggestions:
         return str(refused)
     return f"{refused} These are free: {', '.join(refused.suggestions)}."

@@ -6,12 +6,14 @@ import msgspec
 
 from talk.client import outbox, store
 from talk.client.events import ClientEvent, Mark, Notice
+from talk.client.people import shown_name
 from talk.encryption import contacts, messages
 from talk.encryption.database import Database, transaction
 from talk.encryption.errors import Replayed, Undecryptable, UnknownDevice
 from talk.encryption.own import own
 from talk.protocol import events
 from talk.protocol.errors import Refused
+from talk.protocol.ids import is_account_id
 from talk.protocol.limits import RECEIPTS_WITHIN
 from talk.protocol.text import check_text
 
@@ -31,17 +33,24 @@ def take_mail(db: Database, mail: events.Mail, now: int, *, final: bool) -> list
     match mail.kind:
         case events.SEALED:
             told = _take_sealed(db, mail, now, final=final)
-        case events.UNDECRYPTABLE:
-            notice = msgspec.json.decode(mail.content, type=events.NoticeContent)
-            outbox.put_again(db, notice.id, mail.account, notice.device, now)
-        case events.EXPIRED:
-            notice = msgspec.json.decode(mail.content, type=events.NoticeContent)
-            if store.set_mark(db, profile.own.device, notice.id, "failed"):
-                told = [
-                    Mark(notice.id, "failed", "Nobody fetched it within 30 days, so the server let it go.", "expired")
-                ]
+        case events.UNDECRYPTABLE | events.EXPIRED:
+            told = _take_notice(db, mail, profile.own.device, now)
     db.run("UPDATE profile SET mail = ?", mail.n)
     return told
+
+
+def _take_notice(db: Database, mail: events.Mail, device: str, now: int) -> list[ClientEvent]:
+    try:
+        notice = msgspec.json.decode(mail.content, type=events.NoticeContent)
+    except msgspec.DecodeError:
+        return []
+    if mail.kind == events.UNDECRYPTABLE:
+        outbox.put_again(db, notice.id, mail.account, notice.device, now)
+        return []
+    # A copy for another device of one's own, or an older text to this person, says nothing of this one.
+    if not _went_to(db, device, notice.id, mail.account) or not store.set_mark(db, device, notice.id, "failed"):
+        return []
+    return [Mark(notice.id, "failed", "Nobody fetched it within 30 days, so the server let it go.", "expired")]
 
 
 def _take_sealed(db: Database, mail: events.Mail, now: int, *, final: bool) -> list[ClientEvent]:
@@ -66,17 +75,19 @@ def _take_sealed(db: Database, mail: events.Mail, now: int, *, final: bool) -> l
 
 
 def _cannot_open(db: Database, mail: events.Mail) -> list[ClientEvent]:
-    db.run("INSERT OR IGNORE INTO undecryptable VALUES (?)", mail.n)
-    text = f"A private message from {mail.name} could not be opened. Their device is asked to send it again."
+    store.put_undecryptable(db, mail.n, mail.device)
+    who = store.contact_name(db, mail.account) or shown_name(mail.name)
+    text = f"A private message from {who} could not be opened. Their device is asked to send it again."
     return [Notice("undecryptable", text)]
 
 
 def _take_text(db: Database, mail: events.Mail, opened: messages.Opened, now: int) -> list[ClientEvent]:
     content = opened.content
+    name = store.contact_name(db, opened.account) or shown_name(mail.name)
     to, text, id = (content.get(key) for key in ("to", "text", "id"))
     first_id = content.get("first_id", id)
-    if not (isinstance(to, str) and isinstance(text, str) and isinstance(first_id, str)):
-        return [Notice("needs_update", f"{mail.name} sent something that needs a newer TAlk.")]
+    if not (isinstance(to, str) and is_account_id(to) and isinstance(text, str) and isinstance(first_id, str)):
+        return [Notice("needs_update", f"{name} sent something that needs a newer TAlk.")]
     me = own(db)
     mine = opened.account == me.account
     if contacts.is_blocked(db, opened.account) or (not mine and to != me.account):
@@ -84,12 +95,10 @@ def _take_text(db: Database, mail: events.Mail, opened: messages.Opened, now: in
     try:
         check_text(text)
     except Refused:
-        return [Notice("bad_text", f"{mail.name} sent a private text that is not allowed, so it is not shown.")]
-    name = store.contact_name(db, opened.account) or mail.name
-    conversation = to if mine else opened.account
-    new = store.keep_private(
-        db, conversation, first_id, (opened.account, opened.device, name), text, mail.at, opened.missed
-    )
+        return [Notice("bad_text", f"{name} sent a private text that is not allowed, so it is not shown.")]
+    conversation, sender = (to if mine else opened.account), (opened.account, opened.device, name)
+    missed = opened.missed - store.take_unopened(db, opened.device, opened.missed)
+    new = store.keep_private(db, conversation, first_id, sender, text, mail.at, missed)
     if new and not mine:
         outbox.put_receipt(db, opened.account, first_id, now + int(RECEIPTS_WITHIN * 1000))
     return []

@@ -20,7 +20,6 @@ from talk.encryption.contacts import Contact
 from talk.encryption.database import Database
 from talk.encryption.own import own
 from talk.protocol import commands, wire
-from talk.protocol.events import Profile
 from talk.protocol.ids import random_id
 from talk.protocol.keys import Device, SignedKey
 from talk.protocol.limits import MAIL_LIFETIME_MS
@@ -60,7 +59,7 @@ class NeedsSessions:
 
 
 def put_say(db: Database, room: str, text: str) -> str:
-    """Queue a line for a room; its id."""
+    """Queue a line for a room, "" for the lobby before it is known; its id."""
     return _put(db, SAY, room, "", {"text": text})
 
 
@@ -130,18 +129,22 @@ def _put(db: Database, kind: str, target: str, name: str, content: dict[str, Any
 
 def next_says(db: Database, limit: int) -> list[Waiting]:
     """The oldest lines for rooms."""
-    return [_waiting(row) for row in db.all(f"{_SELECT} WHERE kind = ? ORDER BY row LIMIT ?", SAY, limit)]
+    rows = db.all(f"{_SELECT} WHERE kind = ? AND target != '' ORDER BY row LIMIT ?", SAY, limit)
+    return [_waiting(row) for row in rows]
 
 
 def next_private(db: Database, now: int) -> Waiting | None:
-    """The oldest private message that is due, and the first of its conversation."""
-    row = db.one(_NEXT_PRIVATE, SAY, now)
+    """The oldest private message that is due, and the first of its conversation.
+
+    One that is sealed already goes first: nobody may count on before it is known whether the server has it.
+    """
+    row = db.one(f"{_SELECT} {_FIRST_OF_EACH} AND o.due <= ? ORDER BY o.frame IS NULL, o.row LIMIT 1", SAY, now)
     return _waiting(row) if row else None
 
 
 def next_due(db: Database) -> int | None:
     """When the next private message is due, in milliseconds since 1970."""
-    row = db.one("SELECT min(due) FROM outbox WHERE kind != ?", SAY)
+    row = db.one(f"SELECT min(o.due) FROM outbox o {_FIRST_OF_EACH}", SAY)
     return row[0] if row else None
 
 
@@ -151,12 +154,11 @@ def how_many(db: Database) -> int:
     return int(row[0]) if row else 0
 
 
-_SELECT = "SELECT row, id, kind, target, name, content, frame FROM outbox"
+_SELECT = "SELECT row, id, kind, target, name, content, frame FROM outbox o"
 
-_NEXT_PRIVATE = (
-    _SELECT + " AS o WHERE kind != ? AND due <= ? AND NOT EXISTS"
-    " (SELECT 1 FROM outbox e WHERE e.target = o.target AND e.name = o.name AND e.kind = o.kind AND e.row < o.row)"
-    " ORDER BY row LIMIT 1"
+_FIRST_OF_EACH = (
+    "WHERE o.kind != ? AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.row < o.row AND e.kind = o.kind"
+    " AND e.target = o.target AND (e.target != '' OR e.name = o.name))"
 )
 
 
@@ -169,6 +171,8 @@ def seal(db: Database, waiting: Waiting) -> bytes | NeedsPerson | NeedsSessions:
 
     Errors: those of `encryption.messages.seal`.
     """
+    # A receipt may have grown since it was looked at.
+    waiting = _again(db, waiting)
     contact = contacts.get(db, waiting.target) if waiting.target else contacts.find(db, waiting.name)
     if contact is None:
         return NeedsPerson(waiting.name, waiting.target)
@@ -194,6 +198,18 @@ def seal(db: Database, waiting: Waiting) -> bytes | NeedsPerson | NeedsSessions:
     return frame
 
 
+def _again(db: Database, waiting: Waiting) -> Waiting:
+    row = db.one(f"{_SELECT} WHERE row = ?", waiting.row)
+    assert row is not None
+    return _waiting(row)
+
+
+def is_known(db: Database, waiting: Waiting) -> bool:
+    """Whether it is known by now who this goes to."""
+    contact = contacts.get(db, waiting.target) if waiting.target else contacts.find(db, waiting.name)
+    return contact is not None
+
+
 def _address(db: Database, waiting: Waiting, contact: Contact) -> None:
     """Now it is known whose name was meant."""
     db.run("UPDATE outbox SET target = ? WHERE row = ?", contact.account, waiting.row)
@@ -205,8 +221,14 @@ def _address(db: Database, waiting: Waiting, contact: Contact) -> None:
     )
 
 
-def take_back(db: Database, waiting: Waiting, due: int = 0) -> None:
-    """The server has refused this frame for good: nobody has it, and it is sealed anew when it is due."""
+def put_off(db: Database, waiting: Waiting, due: int) -> None:
+    """Try again when it is due, sealed anew."""
+    take_back(db, waiting)
+    db.run("UPDATE outbox SET due = ? WHERE row = ?", due, waiting.row)
+
+
+def take_back(db: Database, waiting: Waiting) -> None:
+    """The server has refused this frame for good: nobody has it, and it is sealed anew."""
     row = db.one("SELECT frame, target FROM outbox WHERE row = ?", waiting.row)
     if row is None or row[0] is None:
         return
@@ -217,39 +239,32 @@ def take_back(db: Database, waiting: Waiting, due: int = 0) -> None:
         for device in contact.devices if contact else ():
             if device.id in send.sealed:
                 messages.take_back(db, account, device.id)
-    db.run("UPDATE outbox SET frame = NULL, due = ? WHERE row = ?", due, waiting.row)
+    db.run("UPDATE outbox SET frame = NULL WHERE row = ?", waiting.row)
 
 
-def stored(db: Database, waiting: Waiting, now: int) -> None:
-    """The server has it on disk."""
-    db.run("DELETE FROM outbox WHERE row = ?", waiting.row)
+def stored(db: Database, waiting: Waiting, now: int) -> bool:
+    """The server has it on disk; whether that is news to the person who wrote it."""
     if waiting.kind == SAY:
-        return
-    target = db.one("SELECT account FROM sent WHERE id = ?", waiting.id)
-    if target is None:
-        account = waiting.target or _account_of(db, waiting)
-        encoded = msgspec.json.encode(waiting.content)
-        db.run("INSERT INTO sent VALUES (?, ?, ?, ?, ?, 0)", waiting.id, waiting.kind, account, encoded, now)
+        db.run("DELETE FROM outbox WHERE row = ?", waiting.row)
+        return True
+    db.run(
+        "INSERT OR IGNORE INTO sent SELECT id, kind, target, content, ?, 0 FROM outbox WHERE row = ?", now, waiting.row
+    )
+    db.run("DELETE FROM outbox WHERE row = ?", waiting.row)
     db.run("DELETE FROM sent WHERE at < ?", now - 2 * MAIL_LIFETIME_MS)
-    if waiting.kind == TEXT and "first_id" not in waiting.content:
-        store.set_mark(db, own(db).device, waiting.id, "stored")
+    if waiting.kind != TEXT or "first_id" in waiting.content:
+        return False
+    return store.set_mark(db, own(db).device, waiting.id, "stored")
 
 
-def _account_of(db: Database, waiting: Waiting) -> str:
-    contact = contacts.find(db, waiting.name)
-    return contact.account if contact else ""
-
-
-def failed(db: Database, waiting: Waiting) -> None:
-    """It cannot be sent, and will not be tried again."""
+def failed(db: Database, waiting: Waiting) -> str | None:
+    """It cannot be sent, and will not be tried again; the id of the text that has failed, if that is news."""
     take_back(db, waiting)
     db.run("DELETE FROM outbox WHERE row = ?", waiting.row)
-    store.set_mark(db, own(db).device, waiting.id, "failed")
-
-
-def learn(db: Database, profiles: list[Profile], now: int) -> list[contacts.Learned]:
-    """Check and pin what the server shows of these accounts. Errors: IdentityRefused, DeviceListRolledBack."""
-    return [contacts.learn(db, profile, now) for profile in profiles]
+    if waiting.kind == SAY:
+        return waiting.id
+    first_id = str(waiting.content.get("first_id", waiting.id))
+    return first_id if store.set_mark(db, own(db).device, first_id, "failed") else None
 
 
 def start_sessions(

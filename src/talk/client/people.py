@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 
 from talk.protocol import events
+from talk.protocol.limits import MAX_NAME_POINTS
+from talk.protocol.text import is_visible
+
+_INSIDE_NAMES = frozenset("\u200c\u200d")  # joiners, which several writings need
+
+
+def shown_name(name: str) -> str:
+    """A name as the server gave it, made into one that cannot look like anything but a name."""
+    cut = name[:MAX_NAME_POINTS]
+    return "".join(char if _may_be_in_a_name(char) else "\ufffd" for char in cut)
+
+
+def _may_be_in_a_name(char: str) -> bool:
+    return is_visible(char) or char in _INSIDE_NAMES or unicodedata.category(char).startswith("M")
 
 
 class People:
@@ -15,18 +30,23 @@ class People:
         self.names: dict[str, str] = {}
         self.complete = False
         self._gathering: dict[str, str] = {}
+        self._listing = ("", 0)
 
     def take(self, event: events.People | events.Presence) -> tuple[list[str], dict[str, str]]:
         """Take in a whole or a difference: accounts that came since, and those that left with their names."""
         before = dict(self.here)
         match event:
             case events.People():
-                self._gathering.update({person.account: person.name for person in event.people})
+                listing = (event.id, event.version)
+                if listing != self._listing:
+                    # The frames before belong to a connection that ended in the middle of them.
+                    self._gathering, self._listing = {}, listing
+                self._gathering.update({person.account: shown_name(person.name) for person in event.people})
                 if not event.last:
                     return [], {}
                 self.here, self._gathering = self._gathering, {}
             case events.Presence():
-                self.here.update({person.account: person.name for person in event.here})
+                self.here.update({person.account: shown_name(person.name) for person in event.here})
                 for account in event.left:
                     self.here.pop(account, None)
         self.names.update(self.here)

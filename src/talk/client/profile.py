@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from talk.client.tables import MIGRATIONS
 from talk.encryption.database import FILE, Database, migrate, open_database, transaction
@@ -35,15 +35,26 @@ class ProfileFolder:
         self._lock.__enter__()
         try:
             key = await asyncio.to_thread(open_key, self.folder, ask_passphrase, warn)
-            self._db = await self._call(self._open, key)
+            await self.finish(self._open(key))
         except BaseException:
             await self.close()
             raise
 
-    def _open(self, key: bytes) -> Database:
-        db = open_database(self.folder / FILE, key)
-        migrate(db, "client", MIGRATIONS)
-        return db
+    async def _open(self, key: bytes) -> None:
+        def inside() -> Database:
+            db = open_database(self.folder / FILE, key)
+            try:
+                migrate(db, "client", MIGRATIONS)
+            except BaseException:
+                db.close()
+                raise
+            return db
+
+        self._db = await self._call(inside)
+
+    @property
+    def is_open(self) -> bool:
+        return self._db is not None
 
     async def run(self, work: Callable[Concatenate[Database, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """What `work` returns, once it is on disk. On any error nothing of it is.
@@ -60,13 +71,28 @@ class ProfileFolder:
 
         return await self._call(inside)
 
+    async def finish(self, steps: Coroutine[Any, Any, R]) -> R:
+        """Carry out steps to their end even when who waits for them is cancelled.
+
+        For what is put on disk and then told: it would never be told otherwise.
+        """
+        task = asyncio.ensure_future(steps)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task})
+            raise
+
     async def _call(self, work: Callable[..., R], *args: object) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
 
     async def close(self) -> None:
         """Give the folder back. A second close does nothing."""
         db, self._db = self._db, None
-        if db is not None:
-            await self._call(db.close)
-        self._thread.shutdown()
-        self._lock.__exit__(None, None, None)
+        try:
+            if db is not None:
+                # Work that is cancelled before its turn is never done, and the file would stay open.
+                await asyncio.shield(self._call(db.close))
+        finally:
+            self._thread.shutdown()
+            self._lock.__exit__(None, None, None)

@@ -1,6 +1,6 @@
 """What the client keeps on disk, as functions on an open database. Each runs inside one transaction.
 
-Nothing here waits or sends. Whoever calls it does so on the database's own thread (`DatabaseThread`).
+Nothing here waits or sends. Whoever calls it does so on the database's own thread (`profile.ProfileFolder.run`).
 """
 
 from __future__ import annotations
@@ -11,12 +11,19 @@ from typing import Any
 import msgspec
 
 from talk.client.events import Message, PrivateMessage
+from talk.client.people import shown_name
 from talk.encryption import contacts, identity
 from talk.encryption.database import Database
 from talk.encryption.own import Own, own
 from talk.protocol import events
+from talk.protocol.errors import Refused
+from talk.protocol.ids import is_account_id
+from talk.protocol.limits import MAX_ACK_UNDECRYPTABLE, MAX_NUMBER
+from talk.protocol.names import folded
+from talk.protocol.text import check_text
 
-OWN_MARKS = ("sending", "stored", "delivered", "failed")
+UNREADABLE = "(something that needs a newer TAlk)"
+NOT_ALLOWED = "(a text that is not allowed, so it is not shown)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,13 @@ def load(db: Database) -> Profile | None:
     return Profile(own(db), row[0], row[1], bool(row[2]), row[3], row[4], row[5], rooms)
 
 
+def loaded(db: Database) -> Profile:
+    """The profile, which is there from the start of a client on."""
+    profile = load(db)
+    assert profile is not None
+    return profile
+
+
 def set_link(db: Database, link: str) -> None:
     db.run("UPDATE profile SET link = ?", link)
 
@@ -58,13 +72,23 @@ def set_name(db: Database, name: str) -> None:
 
 
 def has_had_name(db: Database, name: str) -> bool:
-    return db.one("SELECT 1 FROM own_names WHERE name = ?", name) is not None
+    """Whether this profile goes or went by this name, in any spelling."""
+    try:
+        wanted = folded(name.strip())
+        return any(folded(row[0]) == wanted for row in db.all("SELECT name FROM own_names LIMIT 1000"))
+    except Refused:
+        return False
+
+
+def forget_registration(db: Database) -> None:
+    """The server does not know this account any more: the next login registers the same keys again."""
+    db.run("UPDATE profile SET registered = 0")
 
 
 def welcomed(db: Database, welcome: events.Welcome, *, at_head: bool) -> None:
     """The server has let us in: remember our name and its rooms. `at_head`: a new room starts at its end."""
     db.run("UPDATE profile SET registered = 1, epoch = iif(epoch = '', ?, epoch)", welcome.epoch)
-    set_name(db, welcome.name)
+    set_name(db, shown_name(welcome.name))
     for room in welcome.rooms:
         db.run(
             "INSERT INTO rooms VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET name = excluded.name",
@@ -72,6 +96,8 @@ def welcomed(db: Database, welcome: events.Welcome, *, at_head: bool) -> None:
             room.name,
             room.head if at_head else 0,
         )
+    # What was said before the first login did not know its room yet.
+    db.run("UPDATE outbox SET target = ? WHERE kind = 'say' AND target = ''", lobby(db))
 
 
 def set_epoch(db: Database, epoch: str, rooms: dict[str, int]) -> None:
@@ -92,23 +118,35 @@ def id_at(db: Database, room: str, seq: int) -> str | None:
 def take_room_events(db: Database, batch: list[events.RoomEvent]) -> None:
     """Keep these events and move each room's cursor on. What is known already changes nothing but its place."""
     for event in batch:
-        if event.kind == events.TEXT:
-            text = msgspec.json.decode(event.content, type=events.TextContent).text
-        else:
-            text = "(something that needs a newer TAlk)"
+        if not db.run("UPDATE rooms SET seq = max(seq, ?) WHERE room = ?", event.seq, event.room):
+            continue  # of a room that this profile is not in
         db.run(
             "INSERT INTO messages (conversation, id, account, device, name, text, at, seq, mark)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, '') ON CONFLICT (device, id) DO UPDATE SET seq = excluded.seq",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, '')"
+            " ON CONFLICT (device, id, conversation) DO UPDATE SET seq = excluded.seq",
             event.room,
             event.id,
             event.account,
             event.device,
-            event.name,
-            text,
-            event.at,
+            shown_name(event.name),
+            _text(event),
+            min(event.at, MAX_NUMBER),
             event.seq,
         )
-        db.run("UPDATE rooms SET seq = max(seq, ?) WHERE room = ?", event.seq, event.room)
+
+
+def _text(event: events.RoomEvent) -> str:
+    """What to show of an event. The server vouches for nothing in it."""
+    if event.kind != events.TEXT:
+        return UNREADABLE
+    try:
+        text = msgspec.json.decode(event.content, type=events.TextContent).text
+        check_text(text)
+    except msgspec.DecodeError:
+        return UNREADABLE
+    except Refused:
+        return NOT_ALLOWED
+    return text
 
 
 def lobby(db: Database) -> str:
@@ -122,17 +160,14 @@ def skip_to(db: Database, room: str, seq: int) -> None:
     db.run("UPDATE rooms SET seq = max(seq, ?) WHERE room = ?", seq, room)
 
 
-def not_shown(db: Database, limit: int) -> tuple[int, list[Message | PrivateMessage]]:
-    """What was received and not yet given to the program, in the order it came, and the row that it reaches to.
+def received_after(db: Database, row: int, limit: int) -> list[tuple[int, Message | PrivateMessage | None]]:
+    """What came after this row, each with its own, in the order it came; None for what the program needs not be told.
 
-    The row is 0 when there is nothing more. What blocked people wrote is passed over.
+    That is what it has typed itself, and what blocked people wrote.
     """
-    profile = load(db)
-    if profile is None:
-        return 0, []
-    rows = db.all(f"{_SELECT} WHERE m.row > ? ORDER BY m.row LIMIT ?", profile.shown, limit)
-    wanted = [row for row in rows if not contacts.is_blocked(db, row[3])]
-    return (rows[-1][0] if rows else 0), [shown for row in wanted if (shown := _shown(profile, row)) is not None]
+    profile = loaded(db)
+    rows = db.all(f"{_SELECT} WHERE m.row > ? ORDER BY m.row LIMIT ?", row, limit)
+    return [(row[0], None if contacts.is_blocked(db, row[3]) else _shown(profile, row)) for row in rows]
 
 
 def set_shown(db: Database, row: int) -> None:
@@ -141,10 +176,10 @@ def set_shown(db: Database, row: int) -> None:
 
 def last_of(db: Database, conversation: str, limit: int) -> list[Message | PrivateMessage]:
     """The newest messages of a conversation, oldest first."""
-    profile = load(db)
-    if profile is None:
-        return []
-    rows = db.all(f"{_SELECT} WHERE m.conversation = ? ORDER BY m.row DESC LIMIT ?", conversation, limit)
+    profile = loaded(db)
+    # In one's own conversation with somebody who is blocked, what was said before stays to be read.
+    wanted = "m.conversation = ?1 AND (m.account = ?1 OR m.account NOT IN (SELECT account FROM blocked))"
+    rows = db.all(f"{_SELECT} WHERE {wanted} ORDER BY m.row DESC LIMIT ?2", conversation, limit)
     return [shown for row in reversed(rows) if (shown := _shown(profile, row, history=True)) is not None]
 
 
@@ -157,10 +192,12 @@ _SELECT = (
 
 def _shown(profile: Profile, row: tuple[Any, ...], *, history: bool = False) -> Message | PrivateMessage | None:
     """A row as the program sees it; None for what it has typed itself and needs not be told."""
-    _, _, id, account, device, name, text, at, seq, missed, room, other = row
+    _, conversation, id, account, device, name, text, at, seq, missed, room, other = row
     mine = account == profile.own.account
     if room is not None:
         return None if seq is None and not history else Message(room, seq or 0, id, name, text, at, mine)
+    if conversation and not is_account_id(conversation):
+        return None
     if device == profile.own.device and not history:
         return None
     return PrivateMessage(id, name, (other or "") if mine else profile.name, text, at, mine, missed)
@@ -179,7 +216,7 @@ def keep_private(
             id,
             *sender,
             text,
-            at,
+            min(at, MAX_NUMBER),
             mark,
             missed,
         )
@@ -187,14 +224,54 @@ def keep_private(
 
 
 def set_mark(db: Database, device: str, id: str, mark: str) -> bool:
-    """Raise the mark of one's own message; False when that is no news."""
-    row = db.one("SELECT mark FROM messages WHERE device = ? AND id = ?", device, id)
-    if row is None or row[0] == mark or (row[0] == "delivered" and mark == "stored"):
-        return False
-    db.run("UPDATE messages SET mark = ? WHERE device = ? AND id = ?", mark, device, id)
-    return True
+    """Raise the mark of one's own private message; False when that is no news.
+
+    What a device has opened stays delivered, whatever is heard of other devices later.
+    """
+    return bool(
+        db.run(
+            "UPDATE messages SET mark = ?1 WHERE device = ?2 AND id = ?3 AND mark NOT IN ('', 'delivered', ?1)",
+            *(mark, device, id),
+        )
+    )
 
 
 def contact_name(db: Database, account: str) -> str:
+    """The name to show for what this contact wrote; "" for somebody who is none."""
     contact = contacts.get(db, account)
-    return contact.name if contact else ""
+    if contact is None:
+        return ""
+    return f"{contact.name} (other keys)" if contact.disputed else contact.name
+
+
+def strangers(db: Database) -> list[str]:
+    """Accounts that another device of one's own has written to, and that this one knows nothing of."""
+    rows = db.all(
+        "SELECT DISTINCT conversation FROM messages WHERE conversation LIKE '@%'"
+        " AND conversation NOT IN (SELECT account FROM contacts) LIMIT 50"
+    )
+    return [row[0] for row in rows]
+
+
+def put_undecryptable(db: Database, n: int, device: str) -> None:
+    """Ask for this mail once more with the next acknowledgement."""
+    db.run("INSERT OR IGNORE INTO undecryptable VALUES (?)", n)
+    db.run("INSERT INTO unopened VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1", device)
+
+
+def take_unopened(db: Database, device: str, most: int) -> int:
+    """How many of the messages that this device counted on for did come and could not be opened."""
+    row = db.one("SELECT count FROM unopened WHERE device = ?", device)
+    db.run("DELETE FROM unopened WHERE device = ?", device)
+    return min(most, row[0]) if row else 0
+
+
+def to_acknowledge(db: Database) -> tuple[str, int, list[int]]:
+    """The epoch, the number up to which mail was worked through, and the numbers of what could not be opened."""
+    profile = loaded(db)
+    rows = db.all("SELECT n FROM undecryptable ORDER BY n LIMIT ?", MAX_ACK_UNDECRYPTABLE)
+    return profile.epoch, profile.mail, [row[0] for row in rows]
+
+
+def forget_undecryptable(db: Database, numbers: list[int]) -> None:
+    db.run_many("DELETE FROM undecryptable WHERE n = ?", [(n,) for n in numbers])

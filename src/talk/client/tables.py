@@ -12,11 +12,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # Every name this profile went by, so that an old command line still finds it.
         "CREATE TABLE own_names (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
         "CREATE TABLE rooms (room TEXT PRIMARY KEY, name TEXT NOT NULL, seq INTEGER NOT NULL) STRICT",
-        # conversation: a room id, or the account of the other person. mark: '' for what others wrote.
+        # conversation: a room id, or the account of the other person, or '' while nobody could say whose name it is.
+        # It is part of the key, because a server could take a place beforehand with a line in a room that has the id
+        # of somebody's private message. mark: '' for what others wrote.
         """CREATE TABLE messages (
             row INTEGER PRIMARY KEY AUTOINCREMENT, conversation TEXT NOT NULL, id TEXT NOT NULL,
             account TEXT NOT NULL, device TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, at INTEGER NOT NULL,
-            seq INTEGER, mark TEXT NOT NULL, missed INTEGER NOT NULL DEFAULT 0, UNIQUE (device, id)) STRICT""",
+            seq INTEGER, mark TEXT NOT NULL, missed INTEGER NOT NULL DEFAULT 0,
+            UNIQUE (device, id, conversation)) STRICT""",
         "CREATE INDEX messages_by_conversation ON messages (conversation, row)",
         # target: a room id, an account, or '' while nobody could say whose name it is.
         """CREATE TABLE outbox (
@@ -27,5 +30,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             id TEXT PRIMARY KEY, kind TEXT NOT NULL, account TEXT NOT NULL, content BLOB NOT NULL,
             at INTEGER NOT NULL, again INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
         "CREATE TABLE undecryptable (n INTEGER PRIMARY KEY) STRICT",
+        # How many messages of a device did come and could not be opened: these are not the ones that were kept back.
+        "CREATE TABLE unopened (device TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT",
     ),
 )
