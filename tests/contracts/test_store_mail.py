@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 
 from talk.protocol.errors import Code
-from talk.protocol.limits import MAX_MAILBOX, MAX_MAILBOX_PER_SENDER
+from talk.protocol.limits import MAX_MAILBOX_PER_SENDER
 from talk.server.ports import Delivered, MailItem, Noticed, Refusal, ReplaceDevices, Store, Sweep
+from talk.server.stores import memory, sqlite_batch
 
 from .changes import ack, register, replace_devices, send
 from .conftest import Kept
@@ -275,19 +276,47 @@ async def test_notices_do_not_count_as_anybodys_share(store: Store) -> None:
     assert isinstance(answer, Delivered)
 
 
-async def test_a_mailbox_is_full_at_some_point_for_everybody(kept: Kept) -> None:
+async def test_a_mailbox_is_full_at_some_point_for_everybody(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (memory, sqlite_batch):
+        monkeypatch.setattr(module, "MAX_MAILBOX", 30)
+        monkeypatch.setattr(module, "MAX_MAILBOX_PER_SENDER", 10)
     store = kept.store
-    senders = [f"s{i}" for i in range(MAX_MAILBOX // MAX_MAILBOX_PER_SENDER + 1)]
-    await store.commit([register("bob"), *(register(sender) for sender in senders)])
-    for sender in senders[:-1]:
-        batch = [send(str(i), device=f"{sender}-1") for i in range(MAX_MAILBOX_PER_SENDER)]
-        assert not any(isinstance(outcome, Refusal) for outcome in await store.commit(batch))
-    late = send("late", device=f"{senders[-1]}-1")
+    await store.commit([register("bob"), *(register(sender) for sender in "wxyz")])
+    for sender in "wxy":
+        outcomes = await store.commit([send(str(i), device=f"{sender}-1") for i in range(11)])
+        assert outcomes[-1] == FULL
+        assert not any(isinstance(outcome, Refusal) for outcome in outcomes[:-1])
+    late = send("late", device="z-1")
     assert await store.commit([late]) == [FULL]
     store = await kept.restart()
     assert await store.commit([late]) == [FULL]
     outcomes = await store.commit([ack("bob-1", 1), late, replace(late, id="later")])
     assert [type(outcome) for outcome in outcomes] == [Noticed, Delivered, Refusal]
+
+
+@pytest.mark.parametrize("ats", [(100, 101, 300, 301), (300, 100, 301, 101)], ids=["in order", "with holes"])
+async def test_what_was_swept_or_acknowledged_makes_room(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, ats: tuple[int, ...]
+) -> None:
+    for module in (memory, sqlite_batch):
+        monkeypatch.setattr(module, "MAX_MAILBOX", 4)
+    store = kept.store
+    await store.commit([register("alice"), register("bob"), *(send(f"m{at}", at=at) for at in ats)])
+    assert await store.commit([send("over")]) == [FULL]
+    await store.commit([Sweep(now=1000, mail_before=200)])
+    store = await kept.restart()
+    answers = [type(outcome) for outcome in await store.commit([send("a"), send("b"), send("c")])]
+    assert answers == [Delivered, Delivered, Refusal]
+    await store.commit([ack("bob-1", (await numbers(store, "bob-1"))[1])])
+    store = await kept.restart()
+    answers = [type(outcome) for outcome in await store.commit([send("d"), send("e"), send("f")])]
+    assert answers == [Delivered, Delivered, Refusal]
+    await store.commit([replace_devices("bob", 2, "bob-2")])
+    await store.commit([replace_devices("bob", 3, "bob-1")])
+    store = await kept.restart()
+    lists = {"alice": 1, "bob": 3}
+    answers = [type(outcome) for outcome in await store.commit([send(f"n{i}", lists=lists) for i in range(5)])]
+    assert answers == [*[Delivered] * 4, Refusal]
 
 
 async def test_numbers_of_a_mailbox_have_no_holes_however_many_write_at_once(store: Store) -> None:

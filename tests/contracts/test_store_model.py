@@ -207,6 +207,24 @@ class Stores(RuleBasedStateMachine):
     def are_the_same(self) -> None:
         assert self._run(self._contents(self.sqlite)) == self._run(self._contents(self.memory))
 
+    @invariant()
+    def keeps_its_books(self) -> None:
+        """What is kept about mailboxes and rooms, on disk and in memory, is what is in them."""
+        db = sqlite3.connect(self._path)
+        boxes = {row[0]: row[1:] for row in db.execute("SELECT device, head, waiting, lowest FROM mailboxes")}
+        mail = db.execute("SELECT device, count(*), min(n), max(n) FROM mail GROUP BY device").fetchall()
+        last = db.execute("SELECT head, (SELECT coalesce(max(seq), 0) FROM records) FROM rooms").fetchall()
+        db.close()
+        found = {device: (count, lowest) for device, count, lowest, _ in mail}
+        assert {device: (waiting, lowest) for device, (_, waiting, lowest) in boxes.items()} == {
+            device: found.get(device, (0, head + 1)) for device, (head, _, _) in boxes.items()
+        }
+        assert all(newest <= boxes[device][0] for device, _, _, newest in mail)
+        assert all(head == newest for head, newest in last)
+        assert self.sqlite._writer is not None
+        for device, box in self.sqlite._writer._known.mailboxes.items():
+            assert (box.head, box.waiting, box.lowest) == boxes.get(device, (0, 0, 1))
+
     def teardown(self) -> None:
         self._run(self.sqlite.close())
         self._runner.close()
@@ -250,5 +268,5 @@ def test_both_stores_answer_alike_and_hold_the_same(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(module, "MAX_ONE_TIME_KEYS", 5)
     monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.0)
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
-    bounds = settings(max_examples=15, stateful_step_count=20, deadline=None, suppress_health_check=checks)
+    bounds = settings(max_examples=10, stateful_step_count=16, deadline=None, suppress_health_check=checks)
     run_state_machine_as_test(Stores, settings=bounds)

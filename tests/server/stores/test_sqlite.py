@@ -23,13 +23,16 @@ from talk.protocol.errors import Code
 from talk.server.ports import (
     AccountRow,
     AckMail,
+    AddInvite,
     AddKeys,
     Appended,
     AppendRecord,
     Change,
+    Changed,
     ClaimKeys,
     Delivered,
     DeliverMail,
+    InviteRow,
     Refusal,
     RegisterAccount,
     Snapshot,
@@ -41,6 +44,9 @@ from talk.server.ports import (
 )
 from talk.server.stores import schema, sqlite, sqlite_backup, sqlite_file
 from talk.server.stores.sqlite import SqliteStore, restore
+
+NEEDLE = b"a record in the middle"
+PAGE = 4096
 
 
 @asynccontextmanager
@@ -82,7 +88,8 @@ async def filled(path: Path, records: int = 50, size: int = 200) -> Snapshot:
     async with opened(path) as store:
         lobby = await lobby_of(store)
         batch: list[Change] = [register("alice"), register("bob")]
-        await store.commit([*batch, *(say(lobby, str(i), os.urandom(size)) for i in range(records))])
+        batch += [say(lobby, str(i), NEEDLE if i == records // 2 else os.urandom(size)) for i in range(records)]
+        await store.commit(batch)
         return await store.load()
 
 
@@ -368,10 +375,7 @@ async def test_damage_in_the_middle_is_found_told_and_not_forgotten(
 ) -> None:
     await filled(path, records=2000)
     edit(path, "UPDATE meta SET value = x'30' WHERE key = 'clean'")
-    data = bytearray(path.read_bytes())
-    middle = len(data) // 2 // 4096 * 4096
-    data[middle : middle + 8 * 4096] = b"\xa5" * 8 * 4096
-    path.write_bytes(data)
+    spoil(path)
     for _ in range(2):
         caplog.clear()
         async with opened(path) as store:
@@ -446,6 +450,22 @@ async def test_a_full_disk_is_called_by_its_name(path: Path) -> None:
         assert await store.commit([say(lobby, "two")]) == [Appended(2, 10, True)]
 
 
+async def test_an_error_that_sqlite_does_not_undo_by_itself_is_undone(path: Path) -> None:
+    async with opened(path) as store:
+        batch: list[Change] = [
+            AddInvite(InviteRow("hash", 1, 1000)),
+            register("alice"),
+            say(await lobby_of(store), "one"),
+        ]
+        edit(path, "ALTER TABLE identities RENAME TO elsewhere")
+        with pytest.raises(StoreUnavailable):
+            await store.commit(batch)
+        edit(path, "ALTER TABLE elsewhere RENAME TO identities")
+        snapshot = await store.load()
+        assert (snapshot.invites, snapshot.accounts, snapshot.rooms[0].head) == ((), (), 0)
+        assert await store.commit(batch) == [Changed(), Changed(), Appended(1, 10, True)]
+
+
 BROKEN: dict[str, Callable[[AppendRecord], AppendRecord]] = {
     "text that is not Unicode": lambda change: replace(change, kind="\udc80"),
     "a number too large": lambda change: replace(change, at=2**70),
@@ -473,10 +493,11 @@ async def test_a_change_that_fails_by_itself_takes_no_other_with_it(
         assert [record.id for record in await store.records(lobby, 0, 10, 1000)] == ["one", "two", "three"]
         assert "AppendRecord was left out" in caplog.text
         assert "words nobody" not in caplog.text
-        # What is known in memory is still what is on disk.
-        assert await store.commit([say(lobby, "four"), send("m3")]) == [
+        # What is known in memory is still what is on disk, and nothing of the bad one is there: not even its id.
+        assert await store.commit([say(lobby, "four"), send("m3"), say(lobby, "bad")]) == [
             Appended(4, 10, True),
             Delivered(10, {"bob-1": 3}, True),
+            Appended(5, 10, True),
         ]
 
 
@@ -523,6 +544,28 @@ async def test_a_backup_is_taken_of_one_moment_while_the_store_is_written(
         assert await copy.mail_head("bob-1") == extra  # both of a batch or neither
         records = await copy.records_before(lobby, 0, 1000)
         assert [record.seq for record in records] == list(range(1, 301 + extra))
+
+
+async def test_a_backup_comes_to_its_end_however_much_is_written(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_backup, "_PAGES_AT_ONCE", 3)
+    await filled(path, records=300)
+    other = sqlite3.connect(path, isolation_level=None)
+    steps = 0
+
+    def write_and_go_on() -> bool:
+        nonlocal steps
+        steps += 1
+        other.execute("INSERT INTO invites VALUES (?, 1, 1)", (str(steps),))
+        return steps > 500
+
+    target = tmp_path / "copy.db"
+    sqlite_backup.write_backup(path, target, write_and_go_on)
+    other.close()
+    assert 5 < steps < 100
+    async with opened(target) as store:
+        assert (await store.load()).invites == ()
 
 
 async def test_a_backup_never_replaces_a_file(path: Path, tmp_path: Path) -> None:
@@ -637,8 +680,10 @@ def cut(path: Path) -> None:
 
 
 def spoil(path: Path) -> None:
+    """Damage one page of records, which nothing needs for opening."""
     data = bytearray(path.read_bytes())
-    data[len(data) // 2 :] = b"\xa5" * (len(data) - len(data) // 2)
+    page = data.index(NEEDLE) // PAGE * PAGE
+    data[page : page + 8] = b"\xa5" * 8
     path.write_bytes(data)
 
 

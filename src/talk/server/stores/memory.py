@@ -262,6 +262,8 @@ class MemoryStore:
 
     def _is_full(self, device: str, sender: str) -> bool:
         items = self._mailbox(device).items.values()
+        if len(items) < MAX_MAILBOX_PER_SENDER:
+            return len(items) >= MAX_MAILBOX
         theirs = sum(item.account == sender and item.kind == SEALED for item in items)
         return len(items) >= MAX_MAILBOX or theirs >= MAX_MAILBOX_PER_SENDER
 

@@ -175,7 +175,7 @@ class Batch:
         mailbox = self.mailbox(device)
         if mailbox.shares is not None:
             mailbox.shares -= self._count_shares(device, upto)
-        self._removed[device] = max(upto, self._removed.get(device, 0))
+        self._removed[device] = upto
         if not mailbox.whole:
             self.count_again(device)
             return
@@ -196,11 +196,11 @@ class Batch:
     def is_full(self, device: str, sender: str) -> bool:
         """Whether the mailbox takes no more from this account."""
         mailbox = self.mailbox(device)
+        if mailbox.waiting >= MAX_MAILBOX:
+            return True
         if mailbox.waiting < MAX_MAILBOX_PER_SENDER:
             mailbox.shares = None
             return False
-        if mailbox.waiting >= MAX_MAILBOX:
-            return True
         if mailbox.shares is None:
             mailbox.shares = self._count_shares(device, mailbox.head)
         return mailbox.shares[sender] >= MAX_MAILBOX_PER_SENDER

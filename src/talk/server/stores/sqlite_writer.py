@@ -13,7 +13,7 @@ from talk.server.ports import AppendRecord, Change, DeliverMail, Outcome, Refusa
 from talk.server.stores import schema
 from talk.server.stores.sqlite_batch import Batch, Known
 from talk.server.stores.sqlite_changes import make
-from talk.server.stores.sqlite_errors import damaged, is_of_the_engine, when_committing, when_opening
+from talk.server.stores.sqlite_errors import is_of_the_engine, when_committing, when_opening
 from talk.server.stores.sqlite_file import (
     Lock,
     check_content,
@@ -118,8 +118,6 @@ def _open(path: Path) -> sqlite3.Connection:
     """Errors: StoreError, sqlite3.Error."""
     if not path.exists():
         create(path)
-    elif path.stat().st_size == 0:
-        raise damaged(path, "it is empty")  # SQLite would take it for a new one, and everybody's names would be gone
     # Before the connection that changes a file to a write-ahead log: a file that is not ours stays as it is.
     looking = connect(path)
     try:
