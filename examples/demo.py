@@ -36,7 +36,9 @@ def running(*command: str, **options: object) -> Iterator[subprocess.Popen[str]]
 
 def main(folder: Path) -> int:
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for sign in ("SIGTERM", "SIGHUP"):  # SIGHUP: the terminal's window was closed; Windows has none
+        if hasattr(signal, sign):
+            signal.signal(getattr(signal, sign), lambda *_: sys.exit(0))
     serve = (*TALK, "serve", "--listen", "127.0.0.1:0", "--data", str(folder / "server"), "--json")
     with running(*serve, stdout=subprocess.PIPE) as server, contextlib.ExitStack() as stack:
         assert server.stdout is not None
@@ -48,12 +50,12 @@ def main(folder: Path) -> int:
             f"Your chat runs on this computer. Another window joins with:\n\n  talk join {link} --name NAME\n",
             flush=True,
         )
-        tester = (sys.executable, str(Path(__file__).with_name("tester.py")), link, str(folder / "tester"))
-        stack.enter_context(running(*tester, stdin=subprocess.DEVNULL))
         watching = threading.Thread(target=watch, args=(server,), daemon=True)
         watching.start()
         if not interactive:
             return server.wait()
+        tester = (sys.executable, str(Path(__file__).with_name("tester.py")), link, str(folder / "tester"))
+        stack.enter_context(running(*tester, stdin=subprocess.DEVNULL))
         print("In the room: tester, a bot. Try: ?list, and @tester Hello dosto !!!\n", flush=True)
         return subprocess.call([*TALK, "join", link, "--data", str(folder / "you"), "--no-passphrase"])
 

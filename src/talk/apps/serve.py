@@ -141,7 +141,8 @@ def _for_people(event: dict[str, object]) -> str:
 
 def _stop_on_signals(server: Server) -> None:
     loop = asyncio.get_running_loop()
-    for sign in (signal.SIGINT, signal.SIGTERM):
+    # SIGHUP: the terminal's window was closed. Windows has none.
+    for sign in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         try:
             loop.add_signal_handler(sign, server.stop)
         except NotImplementedError:  # Windows: a signal interrupts the loop instead

@@ -12,12 +12,13 @@ from prompt_toolkit.shortcuts import print_formatted_text
 
 from talk.apps.chat import Chat
 from talk.apps.faces import PeopleFace
-from talk.client import Client, Ended, Ready
+from talk.client import Client, Ended, Message, PrivateMessage, Ready
 from talk.client.lines import LOBBY
 from talk.local.control import ControlServer
 from talk.protocol.text import printable
 
-LOOK_BACK = 10  # messages that are shown at the start
+LOOK_BACK = 10  # messages that are shown at the start when none was missed
+MISSED = 50  # lines that are shown at the start, of those that were missed
 GOODBYE_WITHIN = 3.0  # seconds for what is not sent yet
 
 
@@ -55,13 +56,28 @@ async def _talk(client: Client, chat: Chat, face: PeopleFace) -> Ended | None:
 
 
 async def _show(client: Client, face: PeopleFace) -> Ended | None:
+    """Show what happens. Of the lines that were missed, the newest; of none, those said last."""
+    missed: list[Message | PrivateMessage] = []
+    ready = False
     async for event in client.events():
+        if isinstance(event, Message) and not ready:
+            missed.append(event)
+            continue
         face.event(event)
         if isinstance(event, Ended):
             return event
-        if isinstance(event, Ready) and (said := await client.history(limit=LOOK_BACK)):
-            face.looked_back(said)
+        if isinstance(event, Ready):
+            ready = True
+            await _look_back(client, face, missed)
     return None
+
+
+async def _look_back(client: Client, face: PeopleFace, missed: list[Message | PrivateMessage]) -> None:
+    if len(missed) > MISSED:
+        face.told(f"{len(missed) - MISSED} earlier lines are not shown; ?history shows the last ones again.")
+    shown = missed[-MISSED:] or await client.history(limit=LOOK_BACK)
+    if shown:
+        face.looked_back(shown)
 
 
 async def _type(chat: Chat) -> None:

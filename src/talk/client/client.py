@@ -1,10 +1,4 @@
-"""The client: a profile on this device, kept in step with its server for as long as it is open.
-
-async with Client(folder, link="talk://…", name="asha") as client:
-    await client.say("Hello dosto")
-    async for event in client.events():
-        print(event)
-"""
+"""The client: a profile on this device, kept in step with its server for as long as it is open."""
 
 from __future__ import annotations
 
@@ -35,8 +29,9 @@ from talk.encryption.errors import EncryptionError, ProfileInUse, StorageFailed
 from talk.local.folders import profiles_folder
 from talk.protocol import commands
 from talk.protocol.errors import Code, Refused
-from talk.protocol.events import Done
+from talk.protocol.events import Done, HistoryPage
 from talk.protocol.ids import random_id
+from talk.protocol.limits import MAX_HISTORY
 from talk.protocol.link import parse_link
 from talk.protocol.names import check_name
 from talk.protocol.proofs import Channel
@@ -260,12 +255,22 @@ class Client:
         """The names of those who are connected, sorted; as last heard while offline."""
         return self._people.users()
 
-    async def history(self, name: str = LOBBY, limit: int = 50) -> list[Message | PrivateMessage]:
-        """The newest messages of the lobby or of the conversation with that person, oldest first, from this device."""
-        if name == LOBBY:
-            return await self._profile.run(_last_of_lobby, limit)
-        contact = await self._profile.run(contacts.find, name)
-        return await self._profile.run(store.last_of, contact.account, limit) if contact else []
+    async def history(self, name: str = LOBBY, limit: int = 50, before: int = 0) -> list[Message | PrivateMessage]:
+        """The newest messages of the lobby or of the conversation with that person, oldest first.
+
+        The lobby's come from the server while online, at most 200, and with `before` those before that number, so that
+        nothing is out of reach; otherwise they are what this device has. Errors: NameMoved.
+        """
+        if name != LOBBY:
+            contact = await self._profile.run(contacts.find, name)
+            return await self._profile.run(store.last_of, contact.account, limit) if contact else []
+        room = await self._profile.run(store.lobby)
+        if self._online is not None and self._is_live:
+            query = commands.History(id=random_id(), room=room, before=before, limit=max(1, min(limit, MAX_HISTORY)))
+            with contextlib.suppress(CannotConnect):
+                page = await self._online.answers.ask(query, HistoryPage)
+                return await self._profile.run(store.as_shown, page.events)
+        return await self._profile.run(store.last_of, room, limit)
 
     async def rename(self, name: str) -> None:
         """Take another name. Errors: Refused for what cannot be a name; Rejected (with suggestions); CannotConnect."""
@@ -440,10 +445,6 @@ class Client:
 
 def _say(db: Database, text: str) -> str:
     return outbox.put_say(db, store.lobby(db), text)
-
-
-def _last_of_lobby(db: Database, limit: int) -> list[Message | PrivateMessage]:
-    return store.last_of(db, store.lobby(db), limit)
 
 
 def _with_suggestions(refused: Rejected | Refused) -> str:

@@ -183,6 +183,25 @@ def last_of(db: Database, conversation: str, limit: int) -> list[Message | Priva
     return [shown for row in reversed(rows) if (shown := _shown(profile, row, history=True)) is not None]
 
 
+def as_shown(db: Database, page: list[events.RoomEvent]) -> list[Message | PrivateMessage]:
+    """A page of history as the program sees it, without what blocked people wrote. Nothing of it is kept."""
+    account = own(db).account
+    rooms: dict[str, str] = dict(db.all("SELECT room, name FROM rooms"))
+    return [
+        Message(
+            rooms.get(event.room, ""),
+            event.seq,
+            event.id,
+            shown_name(event.name),
+            _text(event),
+            min(event.at, MAX_NUMBER),
+            event.account == account,
+        )
+        for event in page
+        if not contacts.is_blocked(db, event.account)
+    ]
+
+
 _SELECT = (
     "SELECT m.row, m.conversation, m.id, m.account, m.device, m.name, m.text, m.at, m.seq, m.missed, r.name,"
     " c.name FROM messages m LEFT JOIN rooms r ON r.room = m.conversation"
