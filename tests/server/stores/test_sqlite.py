@@ -1,19 +1,14 @@
 # ruff: noqa: ASYNC110, ASYNC240  (a test may wait for its disk)
-"""What only a file can do: be damaged, cut, locked, copied, left in the middle, written by another version."""
+"""What only a file can do: be damaged, cut, locked, left in the middle, written by another version."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
-import shutil
-import signal
 import sqlite3
 import stat
-import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +16,6 @@ import pytest
 
 from talk.protocol.errors import Code
 from talk.server.ports import (
-    AccountRow,
     AckMail,
     AddInvite,
     AddKeys,
@@ -31,81 +25,30 @@ from talk.server.ports import (
     Changed,
     ClaimKeys,
     Delivered,
-    DeliverMail,
     InviteRow,
     Refusal,
-    RegisterAccount,
-    Snapshot,
     StoreBusy,
     StoreDamaged,
     StoreError,
     StoreTooNew,
     StoreUnavailable,
 )
-from talk.server.stores import schema, sqlite, sqlite_backup, sqlite_file
-from talk.server.stores.sqlite import SqliteStore, restore
+from talk.server.stores import schema, sqlite, sqlite_file
+from talk.server.stores.sqlite import SqliteStore
 
-NEEDLE = b"a record in the middle"
-PAGE = 4096
-
-
-@asynccontextmanager
-async def opened(path: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(path)
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-@pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.1)
-    return tmp_path / "data" / "talk.db"
-
-
-def register(account: str) -> RegisterAccount:
-    row = AccountRow(account, account, account, 1, {f"{account}-1": "key"})
-    return RegisterAccount(row, b"identity", "", 1)
-
-
-def say(room: str, id: str, content: bytes = b"hello") -> AppendRecord:
-    return AppendRecord(room, id, "alice", "alice-1", 10, "text", content, hashlib.sha256(content).digest())
-
-
-def send(id: str, content: bytes = b"sealed") -> DeliverMail:
-    lists = {"alice": 1, "bob": 1}
-    return DeliverMail(id, "alice", "alice-1", "bob", 10, {"bob-1": content}, lists, hashlib.sha256(content).digest())
-
-
-async def lobby_of(store: SqliteStore) -> str:
-    return (await store.load()).rooms[0].room
-
-
-async def filled(path: Path, records: int = 50, size: int = 200) -> Snapshot:
-    """Make a store with two accounts and some records, and close it."""
-    async with opened(path) as store:
-        lobby = await lobby_of(store)
-        batch: list[Change] = [register("alice"), register("bob")]
-        batch += [say(lobby, str(i), NEEDLE if i == records // 2 else os.urandom(size)) for i in range(records)]
-        await store.commit(batch)
-        return await store.load()
-
-
-async def why_not_opened(path: Path, kind: type[StoreError]) -> str:
-    with pytest.raises(kind) as caught:
-        async with opened(path):
-            pass
-    assert caught.type is kind
-    return str(caught.value)
-
-
-def edit(path: Path, script: str) -> None:
-    db = sqlite3.connect(path, isolation_level=None)
-    db.executescript(script)
-    db.close()
-
+from .files import (
+    edit,
+    file_size_limit,
+    filled,
+    lobby_of,
+    opened,
+    register,
+    say,
+    send,
+    server_process,
+    spoil,
+    why_not_opened,
+)
 
 # ---- opening
 
@@ -332,31 +275,6 @@ async def test_a_step_that_fails_leaves_the_last_whole_version(path: Path, monke
 # ---- a stop that was not in order
 
 
-@contextmanager
-def server_process(path: Path) -> Iterator[None]:
-    """Another process that opens the store, commits one record, and is killed at the end."""
-    program = (
-        "import asyncio, pathlib, sys\n"
-        "from talk.server.ports import AppendRecord\n"
-        "from talk.server.stores.sqlite import SqliteStore\n"
-        "async def main():\n"
-        "    store = SqliteStore(pathlib.Path(sys.argv[1]))\n"
-        "    await store.open()\n"
-        "    room = (await store.load()).rooms[0].room\n"
-        "    await store.commit([AppendRecord(room, 'theirs', 'a', 'a-1', 1, 'text', b'x', b'd')])\n"
-        "    print('ready', flush=True)\n"
-        "    await asyncio.sleep(60)\n"
-        "asyncio.run(main())\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        try:
-            assert process.stdout.readline().strip() == b"ready"
-            yield
-        finally:
-            process.send_signal(signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
-
-
 async def test_after_a_kill_the_file_is_looked_through_and_nothing_is_lost(path: Path) -> None:
     with server_process(path):
         pass
@@ -407,18 +325,6 @@ async def test_closing_does_not_wait_for_the_look_through(path: Path, monkeypatc
 
 
 # ---- failures while it runs
-
-
-@contextmanager
-def file_size_limit(size: int) -> Iterator[None]:
-    """No file of this process may grow beyond this size, as when a disk is full."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("mails", [40, 700], ids=["at the commit", "in the middle"])
@@ -513,234 +419,3 @@ async def test_a_commit_that_nobody_waits_for_any_more_does_no_harm(path: Path) 
         records = await store.records(lobby, 0, 100, 10**6)
         assert [record.seq for record in records] == list(range(1, len(records) + 1))
         assert {str(i) for i in range(1, 20, 2)} <= {record.id for record in records}
-
-
-# ---- backups
-
-
-async def test_a_backup_is_taken_of_one_moment_while_the_store_is_written(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite_backup, "_PAGES_AT_ONCE", 3)
-    target = tmp_path / "copy.db"
-    async with opened(path) as store:
-        lobby = await lobby_of(store)
-        await store.commit([register("alice"), register("bob")])
-        await store.commit([say(lobby, f"r{i}", os.urandom(2000)) for i in range(300)])
-        backing = asyncio.ensure_future(store.backup(str(target)))
-        written = 0
-        while not backing.done() or written < 5:
-            await store.commit([say(lobby, f"s{written}"), send(f"m{written}")])
-            written += 1
-        await backing
-        snapshot = await store.load()
-    assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["copy.db", "data"]
-    async with opened(target) as copy:
-        there = await copy.load()
-        assert (there.server_key, there.epoch) == (snapshot.server_key, snapshot.epoch)
-        extra = there.rooms[0].head - 300
-        assert 0 <= extra <= written
-        assert await copy.mail_head("bob-1") == extra  # both of a batch or neither
-        records = await copy.records_before(lobby, 0, 1000)
-        assert [record.seq for record in records] == list(range(1, 301 + extra))
-
-
-async def test_a_backup_comes_to_its_end_however_much_is_written(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite_backup, "_PAGES_AT_ONCE", 3)
-    await filled(path, records=300)
-    other = sqlite3.connect(path, isolation_level=None)
-    steps = 0
-
-    def write_and_go_on() -> bool:
-        nonlocal steps
-        steps += 1
-        other.execute("INSERT INTO invites VALUES (?, 1, 1)", (str(steps),))
-        return steps > 500
-
-    target = tmp_path / "copy.db"
-    sqlite_backup.write_backup(path, target, write_and_go_on)
-    other.close()
-    assert 5 < steps < 100
-    async with opened(target) as store:
-        assert (await store.load()).invites == ()
-
-
-async def test_a_backup_never_replaces_a_file(path: Path, tmp_path: Path) -> None:
-    target = tmp_path / "mine.txt"
-    target.write_text("mine")
-    async with opened(path) as store:
-        with pytest.raises(StoreError, match="exists already"):
-            await store.backup(str(target))
-        with pytest.raises(StoreError, match="could not be written"):
-            await store.backup(str(tmp_path / "nowhere" / "copy.db"))
-    assert target.read_text() == "mine"
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["data", "mine.txt"]
-
-
-async def test_a_backup_that_does_not_fit_leaves_nothing(path: Path, tmp_path: Path) -> None:
-    await filled(path, records=200, size=2000)
-    async with opened(path) as store:
-        with file_size_limit(100_000), pytest.raises(StoreError, match="could not be written"):
-            await store.backup(str(tmp_path / "copy.db"))
-        await store.backup(str(tmp_path / "copy.db"))
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["copy.db", "data"]
-
-
-async def test_closing_gives_up_a_backup(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_backup, "_PAGES_AT_ONCE", 1)
-    await filled(path, records=3000, size=3000)
-    store = SqliteStore(path)
-    await store.open()
-    backing = asyncio.ensure_future(store.backup(str(tmp_path / "copy.db")))
-    while not any(entry.name.startswith(".copy.db") for entry in tmp_path.iterdir()):
-        await asyncio.sleep(0)
-    await store.close()
-    with pytest.raises(StoreError, match="stopping"):
-        await backing
-    assert [entry.name for entry in tmp_path.iterdir()] == ["data"]
-
-
-# ---- restoring
-
-
-async def backed_up(path: Path, target: Path) -> Snapshot:
-    before = await filled(path)
-    async with opened(path) as store:
-        await store.backup(str(target))
-    return before
-
-
-async def test_restoring_brings_everything_back_in_a_new_epoch(path: Path, tmp_path: Path) -> None:
-    target = tmp_path / "copy.db"
-    before = await backed_up(path, target)
-    backup = target.read_bytes()
-    async with opened(path) as store:
-        await store.commit([say(before.rooms[0].room, "later")])
-    restore(target, path)
-    async with opened(path) as store:
-        assert store.checking is None
-        after = await store.load()
-        assert after.epoch != before.epoch
-        assert replace(after, epoch=before.epoch) == before
-        # A message of after the backup is new to it.
-        assert await store.commit([say(before.rooms[0].room, "later")]) == [Appended(51, 10, True)]
-    assert target.read_bytes() == backup
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    async with opened(path.with_name("talk.db.before-restore-1")) as old:
-        assert (await old.load()).rooms[0].head == 51
-
-
-async def test_restoring_twice_keeps_both_old_stores(path: Path, tmp_path: Path) -> None:
-    target = tmp_path / "copy.db"
-    await backed_up(path, target)
-    restore(target, path)
-    restore(target, path)
-    names = sorted(entry.name for entry in path.parent.iterdir())
-    assert names == ["talk.db", "talk.db.before-restore-1", "talk.db.before-restore-2", "talk.db.lock"]
-
-
-async def test_restoring_onto_a_new_machine(path: Path, tmp_path: Path) -> None:
-    target = tmp_path / "copy.db"
-    before = await backed_up(path, target)
-    elsewhere = tmp_path / "elsewhere" / "talk.db"
-    restore(target, elsewhere)
-    async with opened(elsewhere) as store:
-        assert (await store.load()).server_key == before.server_key
-
-
-async def test_the_newest_messages_of_a_killed_server_are_kept_with_the_old_store(path: Path, tmp_path: Path) -> None:
-    target = tmp_path / "copy.db"
-    await backed_up(path, target)
-    with server_process(path):
-        pass
-    assert path.with_name("talk.db-wal").stat().st_size > 0
-    restore(target, path)
-    assert not path.with_name("talk.db-wal").exists()
-    assert not path.with_name("talk.db-shm").exists()
-    async with opened(path) as store:
-        assert (await store.load()).rooms[0].head == 50
-    async with opened(path.with_name("talk.db.before-restore-1")) as old:
-        assert (await old.load()).rooms[0].head == 51
-
-
-async def test_a_store_in_use_is_not_replaced(path: Path, tmp_path: Path) -> None:
-    target = tmp_path / "copy.db"
-    await backed_up(path, target)
-    async with opened(path) as store:
-        with pytest.raises(StoreBusy):
-            restore(target, path)
-        await store.commit([say(await lobby_of(store), "still here")])
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-4096])
-
-
-def spoil(path: Path) -> None:
-    """Damage one page of records, which nothing needs for opening."""
-    data = bytearray(path.read_bytes())
-    page = data.index(NEEDLE) // PAGE * PAGE
-    data[page : page + 8] = b"\xa5" * 8
-    path.write_bytes(data)
-
-
-@pytest.mark.parametrize(
-    ("harm", "kind"),
-    [
-        (cut, StoreDamaged),
-        (spoil, StoreDamaged),
-        (lambda path: path.write_bytes(b""), StoreDamaged),
-        (lambda path: path.write_bytes(b"a letter" * 1000), StoreDamaged),
-        (lambda path: edit(path, "PRAGMA application_id = 1"), StoreDamaged),
-        (lambda path: edit(path, "DELETE FROM meta WHERE key = 'server_key'"), StoreDamaged),
-        (lambda path: edit(path, f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}"), StoreTooNew),
-        (lambda path: path.unlink(), StoreError),
-    ],
-    ids=["cut", "spoiled", "empty", "a letter", "another program's", "without a key", "newer", "missing"],
-)
-async def test_a_bad_backup_changes_nothing(
-    path: Path, tmp_path: Path, harm: Callable[[Path], None], kind: type[StoreError]
-) -> None:
-    target = tmp_path / "copy.db"
-    before = await backed_up(path, target)
-    harm(target)
-    with pytest.raises(kind) as caught:
-        restore(target, path)
-    assert caught.type is kind
-    assert sorted(entry.name for entry in path.parent.iterdir()) == ["talk.db", "talk.db.lock"]
-    async with opened(path) as store:
-        assert await store.load() == before
-
-
-async def test_a_store_is_not_a_backup_of_itself(path: Path) -> None:
-    await filled(path)
-    with pytest.raises(StoreError, match="itself"):
-        restore(path, path)
-    async with opened(path):
-        pass
-
-
-async def test_an_interrupted_restore_is_not_taken_for_a_new_start(path: Path, tmp_path: Path) -> None:
-    target = tmp_path / "copy.db"
-    before = await backed_up(path, target)
-    restore(target, path)
-    path.unlink()
-    shutil.copy(target, path.with_name("talk.db.restoring"))
-    assert "interrupted" in await why_not_opened(path, StoreDamaged)
-    restore(target, path)
-    async with opened(path) as store:
-        assert (await store.load()).server_key == before.server_key
-
-
-async def test_an_older_backup_is_brought_up_to_date(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target = tmp_path / "copy.db"
-    before = await backed_up(path, target)
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE topics (room TEXT, topic TEXT)"))
-    restore(target, path)
-    async with opened(path) as store:
-        assert (await store.load()).accounts == before.accounts
