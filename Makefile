@@ -14,7 +14,9 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS) tests/protocol tests/server/rules --cov=talk.protocol --cov=talk.server.rules \
+		--cov-branch --cov-report=term --cov-fail-under=100
+	$(BIN)/pytest -n $(WORKERS) --ignore=tests/protocol --ignore=tests/server/rules
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
