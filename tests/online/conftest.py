@@ -16,20 +16,41 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
-@pytest.fixture
-def server(stack: ExitStack, tmp_path: Path) -> ServerProcess:
-    return stack.enter_context(ServerProcess(tmp_path / "server"))
-
-
+Serve = Callable[..., ServerProcess]
 Join = Callable[..., ClientProcess]
 
 
 @pytest.fixture
-def join(stack: ExitStack, server: ServerProcess, tmp_path: Path) -> Join:
-    """Start a client of the server under this name, and wait until it is in the lobby."""
+def serve(stack: ExitStack, tmp_path: Path) -> Serve:
+    """Start a server on the test's one folder; the arguments are those of ServerProcess."""
 
-    def start(name: str, *flags: str, link: str = "") -> ClientProcess:
-        client = ClientProcess(link or server.link, name, tmp_path / f"profile-{name}", *flags)
+    def start(*flags: str, **how: object) -> ServerProcess:
+        return stack.enter_context(ServerProcess(tmp_path / "server", *flags, **how))  # type: ignore[arg-type]
+
+    return start
+
+
+@pytest.fixture
+def server(serve: Serve) -> ServerProcess:
+    return serve()
+
+
+@pytest.fixture
+def enter(stack: ExitStack, tmp_path: Path) -> Join:
+    """Start a client by a link under a name, on this person's one folder, and wait until it is in the lobby."""
+
+    def start(link: str, name: str, *flags: str, **how: object) -> ClientProcess:
+        client = ClientProcess(link, name, tmp_path / f"profile-{name}", *flags, **how)  # type: ignore[arg-type]
         return stack.enter_context(client).ready()
+
+    return start
+
+
+@pytest.fixture
+def join(enter: Join, server: ServerProcess) -> Join:
+    """The same for a client of `server`."""
+
+    def start(name: str, *flags: str, **how: object) -> ClientProcess:
+        return enter(server.link, name, *flags, **how)
 
     return start

@@ -6,36 +6,58 @@ import contextlib
 import json
 import os
 import queue
+import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 PATIENCE = 60.0  # seconds; a condition that is not met by then is a failure
+FREE_PORTS = range(10_000, 32_000)  # below those that systems hand out by themselves
+TALK = ("-m", "talk")
 Event = dict[str, Any]
 
 # No keyring of the person who runs the tests is ever touched.
 ENVIRONMENT = {**os.environ, "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring", "PYTHONUNBUFFERED": "1"}
 
 
-class Process:
-    """A command whose standard output is JSON lines. `seen` holds all of them, in their order."""
+def free_port() -> int:
+    """A port of this computer that a server may take, leave and take again."""
+    while True:
+        port = random.choice(FREE_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
-    def __init__(self, *command: str, wrap: Iterable[str] = (), env: dict[str, str] | None = None) -> None:
+
+def changed(code: str) -> tuple[str, str]:
+    """The program `talk` with these lines of Python carried out first: a mutant, or a watched one."""
+    return "-c", f"{code}\nimport sys\nfrom talk.apps.main import main\nsys.exit(main())"
+
+
+class Process:
+    """A command whose standard output is JSON lines. `seen` holds those that were waited for, in their order.
+
+    It has a process group of its own, which gets every signal: the command, and what it is wrapped in.
+    """
+
+    def __init__(self, *command: str, wrap: Sequence[str] = (), program: Sequence[str] = TALK) -> None:
         self.seen: list[Event] = []
         self._lines: queue.Queue[Event | None] = queue.Queue()
+        self._has_ended = False
         self._popen = subprocess.Popen(
-            [*wrap, sys.executable, "-m", "talk", *command],
+            [*wrap, sys.executable, *program, *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**ENVIRONMENT, **(env or {})},
+            env=ENVIRONMENT,
             start_new_session=True,
         )
         self.errors: list[str] = []
@@ -46,7 +68,8 @@ class Process:
     def _read(self) -> None:
         assert self._popen.stdout is not None
         for line in self._popen.stdout:
-            self._lines.put(json.loads(line))
+            if line.endswith("\n"):  # a kill may cut the last one off
+                self._lines.put(json.loads(line))
         self._lines.put(None)
 
     def _read_errors(self) -> None:
@@ -60,14 +83,16 @@ class Process:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._popen.poll() is None:
-            self._popen.terminate()
+            self.signal(signal.SIGCONT)
+            self.signal(signal.SIGTERM)
         try:
             self._popen.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            self._popen.kill()
+            self.signal(signal.SIGKILL)
             raise
         finally:
             self._close()
+        assert not any("Traceback" in line for line in self.errors), "".join(self.errors)
 
     def _close(self) -> None:
         if self._popen.stdin is not None and not self._popen.stdin.closed:
@@ -113,11 +138,15 @@ class Process:
         raise AssertionError(f"it ended without {what}; it said {self.seen[-5:]} {self.errors}")
 
     def _next(self, deadline: float, what: str) -> Event | None:
+        if self._has_ended:
+            return None
         try:
             event = self._lines.get(timeout=max(0.01, deadline - time.monotonic()))
         except queue.Empty:
             raise AssertionError(f"no {what} within {PATIENCE} s; it said {self.seen[-5:]} {self.errors}") from None
-        if event is not None:
+        if event is None:
+            self._has_ended = True
+        else:
             self.seen.append(event)
         return event
 
@@ -134,13 +163,29 @@ class Process:
         return self._popen.wait(PATIENCE)
 
     def signal(self, sign: signal.Signals) -> None:
-        self._popen.send_signal(sign)
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(self.pid, sign)
 
     def kill(self) -> None:
-        """End it without a chance to do anything."""
-        self._popen.kill()
-        self._popen.wait()
-        self._close()
+        """End it without a chance to do anything. What it had said until then is in `seen`."""
+        self.signal(signal.SIGKILL)
+        self.everything()
+        self._popen.wait(PATIENCE)
+
+    def stop(self) -> int:
+        """Ask it to end, and wait; its exit status."""
+        self.signal(signal.SIGTERM)
+        return self.exit_status()
+
+    def ids(self, *states: str) -> list[str]:
+        """The ids of lines that were marked with one of these states, as often as they were."""
+        return [event["id"] for event in self.seen if event["event"] == "mark" and event["state"] in states]
+
+    def said(self) -> str:
+        """Standard error, once it has ended."""
+        for thread in self._threads:
+            thread.join(PATIENCE)
+        return "".join(self.errors)
 
     def texts(self, kind: str = "message") -> list[str]:
         """The texts of all events of this kind so far."""
@@ -150,10 +195,22 @@ class Process:
 class ServerProcess(Process):
     """`talk serve --json`; `link` joins it."""
 
-    def __init__(self, data: Path, *flags: str, listen: str = "127.0.0.1:0", wrap: Iterable[str] = ()) -> None:
-        super().__init__("serve", "--listen", listen, "--data", str(data), "--json", *flags, wrap=wrap)
+    def __init__(
+        self,
+        data: Path,
+        *flags: str,
+        listen: str = "127.0.0.1:0",
+        wrap: Sequence[str] = (),
+        program: Sequence[str] = TALK,
+    ) -> None:
+        super().__init__("serve", "--listen", listen, "--data", str(data), "--json", *flags, wrap=wrap, program=program)
         self.data = data
-        listening = self.wait_for("listening")
+        try:
+            listening = self.wait_for("listening")
+        except BaseException:
+            self.kill()
+            self._close()
+            raise
         self.link: str = listening["link"]
         self.address: str = listening["address"]
 
@@ -161,9 +218,12 @@ class ServerProcess(Process):
 class ClientProcess(Process):
     """`talk join --json`."""
 
-    def __init__(self, link: str, name: str, data: Path, *flags: str) -> None:
-        super().__init__("join", link, "--name", name, "--data", str(data), "--json", *flags)
-        self.name = name
+    def __init__(self, link: str, name: str, data: Path, *flags: str, program: Sequence[str] = TALK) -> None:
+        words = [link] if link else []
+        super().__init__(
+            "join", *words, *(["--name", name] if name else []), "--data", str(data), "--json", *flags, program=program
+        )
+        self.name, self.data = name, data
 
     def ready(self) -> Self:
         """Wait until it is in the lobby."""
@@ -171,7 +231,7 @@ class ClientProcess(Process):
         return self
 
 
-def talk(*command: str, stdin: str = "", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def talk(*command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "talk", *command],
@@ -179,6 +239,6 @@ def talk(*command: str, stdin: str = "", env: dict[str, str] | None = None) -> s
         capture_output=True,
         text=True,
         timeout=PATIENCE,
-        env={**ENVIRONMENT, **(env or {})},
+        env=ENVIRONMENT,
         check=False,
     )
