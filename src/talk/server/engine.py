@@ -290,8 +290,6 @@ class Engine:
         self.counts["refused"] += 1
         if connection.closed:
             return
-        if refused.code in (Code.BAD_PROOF, Code.INVITE_INVALID, Code.UNKNOWN_DEVICE):
-            self._count_failure(connection.door.address)
         error = events.Error(
             code=refused.code,
             message=str(refused),
@@ -301,12 +299,20 @@ class Engine:
         )
         self.delivery.say(connection, error)
         self.delivery.flush()
+        if refused.code in (Code.BAD_PROOF, Code.INVITE_INVALID, Code.UNKNOWN_DEVICE):
+            self._count_failure(connection)
 
-    def _count_failure(self, address: str) -> None:
+    def _count_failure(self, connection: Connection) -> None:
+        """Close who fails too often. The bucket never owes more than one wait: others may share the address."""
         now = self._steady()
-        if len(self._failures) >= MAX_ADDRESSES:
+        address = connection.door.address
+        if address not in self._failures and len(self._failures) >= MAX_ADDRESSES:
             del self._failures[next(iter(self._failures))]
-        self._failures.setdefault(address, Bucket(FAILED_LOGINS_RATE, FAILED_LOGINS, now)).take(now)
+        bucket = self._failures.setdefault(address, Bucket(FAILED_LOGINS_RATE, FAILED_LOGINS, now))
+        if bucket.wait(now) == 0:
+            bucket.take(now)
+        if bucket.wait(now) > 0:
+            self._close(connection, Refused(Code.TRY_AGAIN), TRY_LATER)
 
     def _tell(self, event: dict[str, object]) -> None:
         if self.observer is not None:
