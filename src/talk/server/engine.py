@@ -115,7 +115,8 @@ class Engine:
 
     def received(self, connection: Connection, frame: bytes) -> None:
         """One text frame came in."""
-        if connection.closed:
+        # While it stops, nothing more is begun, or people who talk without a pause would hold the end up.
+        if connection.closed or self.stopping:
             return
         connection.heard_at = self._steady()
         connection.pinged = False
@@ -145,7 +146,7 @@ class Engine:
         """Run paid commands in their order as far as the account's rate allows, and come back for the rest."""
         if connection.timer is not None:
             return
-        while connection.waiting and not connection.closed:
+        while connection.waiting and not connection.closed and not self.stopping:
             now = self._steady()
             bucket = self._bucket(connection.session.account, now)
             wait = bucket.wait(now) if bucket is not None else 0.0
