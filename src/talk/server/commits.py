@@ -84,4 +84,7 @@ class Commits:
             except Exception:
                 # A mistake in one rule must not take the answers of everybody else with it.
                 log.exception("the answer to a %s failed", type(change).__name__)
-        self._deliver()
+        try:
+            self._deliver()
+        except Exception:
+            log.exception("delivering a commit failed")

@@ -15,6 +15,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import InvalidState
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
@@ -120,7 +121,8 @@ class WebSocketConnection(asyncio.Protocol):
     # ---- called by the engine (Door)
 
     def write(self, frames: bytes) -> None:
-        if not self._transport.is_closing():
+        # Nothing may follow a close frame, and writing behind the end of the stream is an error.
+        if self._ws.state is State.OPEN and not self._transport.is_closing():
             self._transport.write(frames)
 
     def close(self, code: int, reason: str) -> None:
@@ -161,8 +163,10 @@ class WebSocketConnection(asyncio.Protocol):
 
     def _send(self) -> None:
         for data in self._ws.data_to_send():
+            if self._transport.is_closing():
+                return
             if data:
-                self.write(data)
+                self._transport.write(data)
             elif self._transport.can_write_eof():
                 self._transport.write_eof()
             else:
