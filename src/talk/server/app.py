@@ -22,7 +22,7 @@ from talk.local.addresses import describe, reachable
 from talk.local.control import ControlServer
 from talk.local.folders import make_private
 from talk.local.lock import FolderLock
-from talk.protocol.limits import DEFAULT_PORT
+from talk.protocol.limits import DEFAULT_PORT, LOGIN_WITHIN
 from talk.protocol.link import MAX_ADDRESSES, Address, Link
 from talk.protocol.proofs import NONCE_BYTES
 from talk.server.certificate import load_certificate, self_made_certificate, server_context
@@ -65,8 +65,9 @@ class Settings:
     addresses: tuple[Address, ...] = ()
 
     @property
-    def on_loopback(self) -> bool:
-        return self.host in LOOPBACK
+    def only_this_machine(self) -> bool:
+        """Whether nobody else can reach it. A proxy in front brings others in through loopback."""
+        return self.host in LOOPBACK and not self.behind_proxy
 
 
 class Server:
@@ -116,7 +117,7 @@ class Server:
             clock=lambda: time.time_ns() // 1_000_000,
             nonce=lambda: secrets.token_bytes(NONCE_BYTES),
             certificate=certificate,
-            invite_needed=not (settings.open or settings.on_loopback),
+            invite_needed=not (settings.open or settings.only_this_machine),
         )
         self.engine = Engine(context, store, text_frame, rate=settings.rate, burst=settings.burst)
         self.engine.observer = self._observer
@@ -141,7 +142,7 @@ class Server:
             return None, ""
         if settings.tls_cert is not None:
             files = load_certificate(settings.tls_cert, settings.tls_key or settings.tls_cert)
-        elif settings.on_loopback:
+        elif settings.only_this_machine:
             return None, ""
         else:
             files = self_made_certificate(settings.data, self._hosts())
@@ -155,7 +156,13 @@ class Server:
         loop = asyncio.get_running_loop()
         try:
             server = await loop.create_server(
-                listener, settings.host or None, settings.port, ssl=tls, backlog=BACKLOG, reuse_address=True
+                listener,
+                _bind_to(settings),
+                settings.port,
+                ssl=tls,
+                ssl_handshake_timeout=LOGIN_WITHIN if tls else None,
+                backlog=BACKLOG,
+                reuse_address=True,
             )
         except OSError as error:
             raise ServeError(_why_not_listening(settings, error)) from error
@@ -211,6 +218,14 @@ class Server:
             },
         )
         return page(path, facts)
+
+
+def _bind_to(settings: Settings) -> str | None:
+    """The host for the socket; None for every address, IPv4 and IPv6."""
+    if settings.host:
+        return settings.host
+    # Each family would get a port of its own, and the link can name one only.
+    return "0.0.0.0" if settings.port == 0 else None  # noqa: S104
 
 
 def _why_not_listening(settings: Settings, error: OSError) -> str:

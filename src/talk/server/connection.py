@@ -51,7 +51,6 @@ class Connection:
         "told_live",
         "unanswered",
         "waiting",
-        "watching",
     )
 
     def __init__(self, door: Door, now: float) -> None:
@@ -72,5 +71,4 @@ class Connection:
         self.mail_live = False
         self.told_live = False
         self.feeder: asyncio.Task[None] | None = None
-        self.watching = False
         self.presence_stale = False

@@ -126,7 +126,7 @@ class Engine:
             self._unreadable(connection, refused)
             return
         self.counts["commands"] += 1
-        if not TABLE[type(command)].paid:
+        if not (TABLE[type(command)].paid or connection.door.paused):
             self._run(connection, command)
         elif len(connection.waiting) + connection.unanswered >= MAX_UNANSWERED:
             self._close(connection, Refused(Code.TOO_MANY, limit=MAX_UNANSWERED), POLICY)
@@ -143,12 +143,13 @@ class Engine:
     # ---- commands
 
     def _run_waiting(self, connection: Connection) -> None:
-        """Run paid commands in their order as far as the account's rate allows, and come back for the rest."""
+        """Run what waits, in its order, as far as the account's rate and its socket allow; the rest comes later."""
         if connection.timer is not None:
             return
-        while connection.waiting and not connection.closed and not self.stopping:
+        while connection.waiting and not connection.closed and not self.stopping and not connection.door.paused:
             now = self._steady()
-            bucket = self._bucket(connection.session.account, now)
+            paid = TABLE[type(connection.waiting[0])].paid
+            bucket = self._bucket(connection.session.account, now) if paid else None
             wait = bucket.wait(now) if bucket is not None else 0.0
             if wait > 0:
                 connection.timer = asyncio.get_running_loop().call_later(wait, self._waited, connection)
@@ -156,6 +157,10 @@ class Engine:
             if bucket is not None:
                 bucket.take(now)
             self._run(connection, connection.waiting.popleft())
+
+    def drained(self, connection: Connection) -> None:
+        """The connection's socket takes more again."""
+        self._run_waiting(connection)
 
     def _waited(self, connection: Connection) -> None:
         connection.timer = None
@@ -207,7 +212,10 @@ class Engine:
 
     async def _read(self, connection: Connection, id: str, read: decisions.Read) -> None:
         try:
-            decision = read.then(await self._ask_store(read.query))
+            answer = await self._ask_store(read.query)
+            if connection.closed:
+                return  # also after a failed commit: a change decided now could be missing in the directory read anew
+            decision = read.then(answer)
         except Refused as refused:
             self._answered(connection)
             self._refuse(connection, id, refused)
@@ -353,6 +361,8 @@ class Engine:
 
         Errors: Refused, with TRY_AGAIN when it is not known whether it is on disk.
         """
+        if not self.healthy:
+            raise Refused(Code.TRY_AGAIN)
         done: asyncio.Future[Refused | None] = asyncio.get_running_loop().create_future()
         self._owners.add(done)
         done.add_done_callback(self._owners.discard)

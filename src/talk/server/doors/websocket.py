@@ -25,6 +25,7 @@ from talk.server.doors.pages import Page
 from talk.server.engine import Engine
 
 WRITE_HIGH = 256 * 1024  # bytes waiting for a socket, from which on it counts as full
+MAX_FRAGMENTS = 1_024  # of one message; no client of ours sends any
 CLOSE_WITHIN = 3.0  # seconds for the other side to say goodbye too
 
 GetPage = Callable[[str], Page]
@@ -54,10 +55,12 @@ class WebSocketConnection(asyncio.Protocol):
     __slots__ = (
         "_connection",
         "_drained",
+        "_fragments",
         "_listener",
         "_loop",
         "_partial",
         "_parts",
+        "_parts_size",
         "_said_goodbye",
         "_timer",
         "_transport",
@@ -72,6 +75,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._ws = ServerProtocol(subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=MAX_FRAME)
         self._connection: Connection | None = None
         self._parts: list[bytes] = []
+        self._parts_size = self._fragments = 0
         self._partial = 0
         self._drained: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -102,11 +106,17 @@ class WebSocketConnection(asyncio.Protocol):
         self._handle_events()
 
     def pause_writing(self) -> None:
+        # Who does not read gets no answers, so what they ask meanwhile has to wait outside.
         self.paused = True
+        self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         self.paused = False
         self._wake()
+        if self._connection is not None:
+            self._listener.engine.drained(self._connection)
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._listener.open.discard(self)
@@ -209,8 +219,7 @@ class WebSocketConnection(asyncio.Protocol):
     def _handle_frame(self, frame: Frame) -> None:
         match frame.opcode:
             case Opcode.TEXT | Opcode.CONT:
-                if frame.data:
-                    self._parts.append(bytes(frame.data))
+                self._add_part(bytes(frame.data))
                 if frame.fin:
                     self._handle_text()
             case Opcode.BINARY:
@@ -220,9 +229,17 @@ class WebSocketConnection(asyncio.Protocol):
                     self._ws.close_rcvd is not None and self._ws.close_rcvd.code == CloseCode.NORMAL_CLOSURE
                 )
 
+    def _add_part(self, part: bytes) -> None:
+        self._fragments += 1
+        self._parts_size += len(part)
+        if part:
+            self._parts.append(part)
+        if self._fragments > MAX_FRAGMENTS:
+            self._ws.fail(CloseCode.POLICY_VIOLATION, f"at most {MAX_FRAGMENTS} fragments in one message")
+
     def _handle_text(self) -> None:
         text = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts = []
+        self._parts, self._parts_size, self._fragments = [], 0, 0
         try:
             text.decode()
         except UnicodeDecodeError:
@@ -242,7 +259,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def _count_partial(self) -> None:
         """Keep the sum of all incomplete frames below its limit; whoever goes over it is closed."""
-        partial = len(cast(Any, self._ws.reader).buffer) + sum(map(len, self._parts))
+        partial = len(cast(Any, self._ws.reader).buffer) + self._parts_size
         if self._is_too_big(partial):
             self._send()
         self._listener.partial += partial - self._partial
