@@ -17,6 +17,8 @@ from talk.encryption.errors import UnknownDevice
 from talk.protocol import commands, events
 from talk.protocol.ids import random_id
 
+GAP = "{} earlier lines of this chat are not shown, because they are so many. The server keeps them."
+
 
 class Receiver:
     """The worker of one connection. `when_mail` is called after each item of mail, `when_live` when all is here."""
@@ -64,8 +66,9 @@ class Receiver:
             case events.Mail():
                 await self._take_mail(event)
                 return True
-            case events.Gap(room, _, following):
+            case events.Gap(room, after, following):
                 await self._profile.run(store.skip_to, room, following - 1)
+                self._outlet.put(Notice("gap", GAP.format(following - after - 1)))
             case events.People() | events.Presence():
                 await self._take_presence(event)
             case events.Error():
