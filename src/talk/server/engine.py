@@ -324,8 +324,14 @@ class Engine:
             self._close(connection, Refused(Code.TRY_AGAIN), TRY_LATER)
 
     def _tell(self, event: dict[str, object]) -> None:
-        if self.observer is not None:
+        if self.observer is None:
+            return
+        try:
             self.observer(event)
+        except Exception as error:
+            # Without the error's text: it may quote the event.
+            log.error("the owner cannot be told what happens any more: %s", type(error).__name__)
+            self.observer = None
 
     def _name(self, connection: Connection) -> str:
         return self.context.directory.name_of(connection.session.account)
