@@ -35,6 +35,8 @@ class Files(KeyringBackend):
         store.write_text(json.dumps({**self.entries(), service + "/" + username: password}))
     def get_password(self, service, username):
         return self.entries().get(service + "/" + username)
+    def delete_password(self, service, username):
+        store.write_text(json.dumps({k: v for k, v in self.entries().items() if k != service + "/" + username}))
 
 class Forgetful(Files):
     def set_password(self, service, username, password): pass
@@ -66,7 +68,11 @@ else:
 vault.NEW_WITHIN = vault.UNLOCK_WITHIN = 0.5
 warnings = []
 try:
-    key = vault.open_key(folder, None, warnings.append).hex()
+    if sys.argv[3:] == ["forget"]:
+        vault.forget_key(folder)
+        key = "forgotten"
+    else:
+        key = vault.open_key(folder, None, warnings.append).hex()
 except EncryptionError as error:
     key = type(error).__name__
 print(json.dumps([key, len(warnings)]))
@@ -75,10 +81,9 @@ print(json.dumps([key, len(warnings)]))
 Answers = Callable[[str], "str | None"]
 
 
-def _run(folder: Path, kind: str) -> tuple[str, int]:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROGRAM, str(folder), kind], capture_output=True, text=True, timeout=60
-    )
+def _run(folder: Path, kind: str, *more: str) -> tuple[str, int]:
+    command = [sys.executable, "-W", "error", "-c", PROGRAM, str(folder), kind, *more]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     key, warnings = json.loads(done.stdout)
     return key, warnings
@@ -101,6 +106,16 @@ def test_the_keyring_keeps_the_key(tmp_path: Path) -> None:
     remembered = (tmp_path / vault.FILE).read_text()
     assert kept not in remembered
     assert key not in remembered
+
+
+@pytest.mark.parametrize("kind", ["Files", "Hanging", "fail"])
+def test_a_forgotten_key_is_gone_from_where_it_lay(tmp_path: Path, kind: str) -> None:
+    _run(tmp_path, "Files" if kind != "fail" else "fail")
+    assert _run(tmp_path, kind, "forget") == ("forgotten", 0)
+    assert not (tmp_path / vault.FILE).exists()
+    if kind == "Files":
+        assert json.loads((tmp_path / "keyring.json").read_text()) == {}
+    assert _run(tmp_path, kind, "forget") == ("forgotten", 0)
 
 
 def test_two_profiles_have_entries_of_their_own(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from talk.apps.chat import Chat
 from talk.apps.loop import run
 from talk.apps.output import complain, print_line
 from talk.apps.profiles import choose_folder
-from talk.client import Client, ClientError, Ended, Mark, Message, PrivateMessage
+from talk.client import Client, ClientError, Mark, Message, PrivateMessage
 from talk.encryption.errors import EncryptionError
 from talk.local.control import ask_once
 from talk.local.errors import Declined, LocalError, NobodyHome
@@ -90,29 +90,33 @@ async def _beside(given: argparse.Namespace, folder: Path) -> int:
 
 
 async def _alone(given: argparse.Namespace, folder: Path) -> int:
-    async with Client(folder) as client, asyncio.timeout(WITHIN), asyncio.TaskGroup() as group:
-        failure = group.create_task(_first_failure(client))
-        live = group.create_task(client.live())
-        await asyncio.wait({failure, live}, return_when=asyncio.FIRST_COMPLETED)
-        if not failure.done() and given.command == "list":
-            _print_users(client.people())
-        elif not failure.done():
-            await _type(client, given.line)
-            await client.sent()
-            await asyncio.sleep(0)
-        live.cancel()
-        if failure.done():
-            complain(failure.result())
+    async with Client(folder) as client:
+        watching = asyncio.create_task(_first_failure(client))
+        try:
+            async with asyncio.timeout(WITHIN):
+                await client.live()
+                if given.command == "list":
+                    _print_users(client.people())
+                    return 0
+                await _type(client, given.line)
+                await client.sent()
+                await client.shown()
+        except TimeoutError:
+            complain("The server could not be reached in time. What was written is kept, and sent the next time.")
             return 1
-        failure.cancel()
-    return 0
+        finally:
+            watching.cancel()
+        if watching.done() and not watching.cancelled():
+            complain(watching.result())
+            return 1
+        return 0
 
 
 async def _first_failure(client: Client) -> str:
+    """Why something was not sent; it goes on taking events until then."""
     async for event in client.events():
-        match event:
-            case Mark(state="failed", reason=reason) | Ended(_, reason):
-                return reason
+        if isinstance(event, Mark) and event.state == "failed":
+            return event.reason
     return ""
 
 

@@ -124,8 +124,10 @@ class Chat:
         self._face.told(f"{name} is shown again.")
 
     async def _accept(self, name: str) -> None:
-        await self._client.accept(name)
-        self._face.told(f"You trust the keys that {name} has now.")
+        if await self._client.accept(name):
+            self._face.told(f"You trust the keys that {name} has now.")
+        else:
+            self._face.told(f"Nothing has changed about {name}, so there is nothing to accept.")
 
     async def _leave(self, _: str) -> None:
         self.left = True

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import getpass
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -19,10 +19,11 @@ from talk.apps.profiles import choose_folder
 from talk.apps.stdin import Lines, TooLong, Undecodable
 from talk.client import Client, ClientError, ClientEvent, Ended, Mark, Ready
 from talk.encryption.errors import EncryptionError
+from talk.encryption.vault import forget_key
 from talk.local.control import ControlServer
 from talk.local.errors import LocalError
 from talk.protocol.errors import Code
-from talk.protocol.link import LinkError
+from talk.protocol.link import MAX_LINK, LinkError
 
 NAME_REFUSED = frozenset({Code.NAME_TAKEN, Code.NAME_INVALID, Code.NAME_RESERVED})
 OFFLINE_START = 5.0  # seconds after which a profile that was here before goes on offline
@@ -35,7 +36,7 @@ def join(given: argparse.Namespace) -> int:
     except (ClientError, EncryptionError, LocalError, LinkError) as error:
         complain(str(error))
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):
         return 130
 
 
@@ -69,14 +70,19 @@ def _hidden(given: argparse.Namespace) -> frozenset[str]:
 def _read_link() -> str:
     if sys.stdin.isatty():
         return input("Paste the link: ")
-    return sys.stdin.buffer.readline(4096).decode(errors="replace")
+    link = b""
+    # Byte by byte, because what follows the link are lines to send, which somebody else reads.
+    while len(link) < MAX_LINK and (byte := os.read(0, 1)) not in (b"", b"\n"):
+        link += byte
+    return link.decode(errors="replace")
 
 
 def _ask_name() -> str:
-    with contextlib.suppress(Exception):  # some systems know no name for the user
+    try:
         suggested = getpass.getuser()
-        return input(f"Your name in this chat [{suggested}]: ").strip() or suggested
-    return input("Your name in this chat: ").strip()
+    except (OSError, KeyError, ImportError):  # some systems know no name for the user
+        return input("Your name in this chat: ").strip()
+    return input(f"Your name in this chat [{suggested}]: ").strip() or suggested
 
 
 def _ask_passphrase(question: str) -> str | None:
@@ -107,16 +113,29 @@ async def _talk_behind_a_pipe(client: Client, given: argparse.Namespace) -> int:
     pipe = _Pipe()
     async with client:
         chat = Chat(client, face)
-        async with ControlServer(client.folder, handler(client)), asyncio.TaskGroup() as group:
-            showing = group.create_task(_show(client, face, pipe))
-            status = await _pump(client, chat, face, pipe, given)
-            if status == 0 and given.stay and not chat.left and pipe.ended is None:
-                await showing
-                status = 1
-            showing.cancel()
+        async with ControlServer(client.folder, handler(client)):
+            showing = asyncio.create_task(_show(client, face, pipe))
+            pumping = asyncio.create_task(_pump(client, chat, face, pipe, given))
+            try:
+                status = await _until_done(showing, pumping)
+                if status == 0 and given.stay and not chat.left and pipe.ended is None:
+                    await showing
+                    status = 1
+            finally:
+                showing.cancel()
+                pumping.cancel()
+                await asyncio.gather(showing, pumping, return_exceptions=True)
     if chat.forget:
         forget(client.folder)
     return status
+
+
+async def _until_done(showing: asyncio.Task[None], pumping: asyncio.Task[int]) -> int:
+    """The exit status of the lines. Errors: what showing events fails with, such as BrokenPipeError."""
+    await asyncio.wait({showing, pumping}, return_when=asyncio.FIRST_COMPLETED)
+    if showing.done():
+        showing.result()
+    return await pumping
 
 
 async def _show(client: Client, face: JsonFace | PeopleFace, pipe: _Pipe) -> None:
@@ -146,10 +165,12 @@ async def _pump(client: Client, chat: Chat, face: JsonFace | PeopleFace, pipe: _
     try:
         async with asyncio.timeout(given.timeout):
             await client.sent()
+            await client.shown()
     except TimeoutError:
         face.refused("timeout", "Not everything could be sent in time. It is kept, and sent the next time.")
         return 1
-    await asyncio.sleep(0)  # marks that came with the last answer are shown before we leave
+    except ClientError:  # it has ended, and that was shown
+        return 1
     return 1 if pipe.failed or chat.refusals or pipe.ended is not None else 0
 
 
@@ -164,6 +185,11 @@ async def _wait_ready(client: Client, pipe: _Pipe, timeout: float) -> bool:
 
 
 def forget(folder: Path) -> None:
-    """Remove a profile's folder and everything in it."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove a profile: its key and everything in its folder."""
+    try:
+        forget_key(folder)
+        shutil.rmtree(folder)
+    except (OSError, EncryptionError) as error:
+        complain(f"The profile could not be removed ({error}). Please delete the folder {folder} yourself.")
+        return
     complain("The profile is removed from this computer.")

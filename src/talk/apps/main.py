@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -143,7 +144,15 @@ def _add_owner(commands: Subparsers[argparse.ArgumentParser]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status: 0 for done, 1 for not done, 2 for words that are off."""
-    given = parser().parse_args(arguments)
+    try:
+        return _run(parser().parse_args(arguments))
+    except BrokenPipeError:
+        # Nobody reads any more. Python would complain about it once more when it closes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(given: argparse.Namespace) -> int:
     match given.command:
         case "serve":
             from talk.apps.serve import serve

@@ -9,7 +9,7 @@ from pathlib import Path
 from talk.apps.output import complain, print_line
 from talk.local.control import ask_once
 from talk.local.errors import LocalError, NobodyHome
-from talk.local.folders import server_folder
+from talk.local.folders import make_private, server_folder
 from talk.local.lock import FolderLock
 
 WITHIN = 90.0  # seconds
@@ -44,6 +44,7 @@ def _restore(backup: Path, folder: Path) -> int:
     from talk.server.ports import StoreError
     from talk.server.stores.sqlite import restore
 
+    make_private(folder)
     try:
         with FolderLock(folder):
             restore(backup, folder / STORE_FILE)

@@ -265,6 +265,8 @@ class Client:
             contact = await self._profile.run(contacts.find, name)
             return await self._profile.run(store.last_of, contact.account, limit) if contact else []
         room = await self._profile.run(store.lobby)
+        if not room:
+            return []
         if self._online is not None and self._is_live:
             query = commands.History(id=random_id(), room=room, before=before, limit=max(1, min(limit, MAX_HISTORY)))
             with contextlib.suppress(CannotConnect):
@@ -295,15 +297,17 @@ class Client:
             raise UnknownName(name, self._people.like(name))
         await self._profile.run(contacts.unblock, contact.account)
 
-    async def accept(self, name: str) -> None:
-        """Accept that this name now belongs to other keys, after asking the person."""
+    async def accept(self, name: str) -> bool:
+        """Accept that this name now belongs to other keys, after asking the person; False when it does not."""
 
-        def accept(db: Database) -> None:
+        def accept(db: Database) -> bool:
             moved = names.dispute(db, name)
-            if moved is not None:
-                names.accept_name(db, name, moved.new)
+            if moved is None:
+                return False
+            names.accept_name(db, name, moved.new)
+            return True
 
-        await self._profile.run(accept)
+        return await self._profile.run(accept)
 
     # ---- staying online
 

@@ -41,6 +41,17 @@ def read_secret(service: str, entry: str, seconds: float) -> str | None:
     return _within(seconds, work)
 
 
+def delete_secret(service: str, entry: str, seconds: float) -> None:
+    """Remove a secret. Errors: KeychainFailed, also when there is none."""
+
+    def work() -> None:
+        import keyring
+
+        keyring.delete_password(service, entry)
+
+    _within(seconds, work)
+
+
 def _within(seconds: float, work: Callable[[], _T]) -> _T:
     done: SimpleQueue[tuple[_T] | None] = SimpleQueue()
 

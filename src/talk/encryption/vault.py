@@ -22,7 +22,7 @@ from msgspec import Meta, Struct
 
 from talk.encryption import database
 from talk.encryption.errors import ProfileDamaged, ProfileLocked, ProfileTooNew, StorageFailed, WrongPassphrase
-from talk.encryption.keychain import KeychainFailed, read_secret, write_secret
+from talk.encryption.keychain import KeychainFailed, delete_secret, read_secret, write_secret
 from talk.protocol.ids import decode64, encode64, random_id
 
 FILE = "key.json"
@@ -103,6 +103,28 @@ def open_key(folder: Path, ask_passphrase: Ask | None, warn: Warn) -> bytes:
             return _from_passphrase(way, ask_passphrase)
         case _File(key=key):
             return _key(key)
+
+
+def forget_key(folder: Path) -> None:
+    """Make the profile in `folder` unreadable for ever: remove its key from wherever it lies. Hold no lock.
+
+    A keyring that does not answer keeps a key that opens nothing any more once the folder is gone.
+    Errors: StorageFailed.
+    """
+    path = folder / FILE
+    try:
+        way = _read(path.read_bytes())
+        path.unlink()
+    except FileNotFoundError:
+        return
+    except ProfileDamaged:
+        way = None
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageFailed(error.strerror or "cannot remove the key file") from error
+    if isinstance(way, _Keyring):
+        with contextlib.suppress(KeychainFailed):
+            delete_secret(SERVICE, way.entry, NEW_WITHIN)
 
 
 def _new_key(folder: Path, ask: Ask | None, warn: Warn) -> bytes:

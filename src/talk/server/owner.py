@@ -53,7 +53,11 @@ class Owner:
             case "unban":
                 return await self._change(owner.unban(context, name), f"{name} may come back.")
             case "release":
-                done = f"The name {name} is free. Whoever talked with them privately is warned when it is taken again."
+                account = owner.find(context, name).account
+                done = (
+                    f"The name {name} is free. Whoever talked with them privately is warned when it is taken again. "
+                    f"Their account is {account}, should you want to ban it."
+                )
                 return await self._change(owner.release_name(context, name), done)
             case "backup":
                 target = str(request.get("file", ""))

@@ -20,8 +20,8 @@ class OwnerError(Exception):
 
 
 def find(context: Context, name: str) -> AccountRow:
-    """The account of that name. Errors: OwnerError."""
-    row = context.directory.find(name.strip().lstrip("@"))
+    """The account of that name, or of that account id, for one whose name was released. Errors: OwnerError."""
+    row = context.directory.accounts.get(name.strip()) or context.directory.find(name.strip().lstrip("@"))
     if row is None:
         raise OwnerError(f"Nobody here is called {name}. Nothing was changed.")
     return row
