@@ -24,8 +24,8 @@ Answer = Callable[[Outcome], None]
 class Commits:
     """Takes changes and answers each after it is on disk.
 
-    `deliver` is called once after each batch; `lost` when it is not known whether a batch was written, whatever went
-    wrong: none of its changes is answered then.
+    `deliver` is called once after each batch; `lost` when it is not known whether a batch was written, or who was told
+    of it, whatever went wrong: nothing that waits is answered then.
     """
 
     def __init__(self, store: Store, deliver: Callable[[], None], lost: Callable[[Exception], None]) -> None:
@@ -86,5 +86,7 @@ class Commits:
                 log.exception("the answer to a %s failed", type(change).__name__)
         try:
             self._deliver()
-        except Exception:
+        except Exception as error:
+            # Nobody knows who got what: only from the disk can each be given all of it once.
             log.exception("delivering a commit failed")
+            self._lost(error)

@@ -394,6 +394,7 @@ class Engine:
         log.error("a commit failed, so all connections are closed and asked to come back: %s", error)
         self.healthy = False
         self.commits.drop()
+        self.delivery.reload()
         for owner in list(self._owners):
             if not owner.done():
                 owner.set_result(Refused(Code.TRY_AGAIN))
@@ -417,7 +418,10 @@ class Engine:
     async def _look_round_often(self) -> None:
         while True:
             await asyncio.sleep(LOOK_ROUND)
-            self.look_round()
+            try:
+                self.look_round()
+            except Exception:
+                log.exception("looking round failed")
 
     def look_round(self) -> None:
         """Do what is due by the steady clock: who is silent, who came and went, what has expired."""
