@@ -16,6 +16,7 @@ from talk.encryption.errors import EncryptionError
 from talk.local.control import ask_once
 from talk.local.errors import Declined, LocalError, NobodyHome
 
+REACHED_WITHIN = 15.0  # seconds, for the server when no talk is running
 WITHIN = 60.0  # seconds
 
 
@@ -91,25 +92,34 @@ async def _beside(given: argparse.Namespace, folder: Path) -> int:
 
 async def _alone(given: argparse.Namespace, folder: Path) -> int:
     async with Client(folder) as client:
-        watching = asyncio.create_task(_first_failure(client))
         try:
-            async with asyncio.timeout(WITHIN):
+            async with asyncio.timeout(REACHED_WITHIN):
                 await client.live()
-                if given.command == "list":
-                    _print_users(client.people())
-                    return 0
-                await _type(client, given.line)
-                await client.sent()
-                await client.shown()
         except TimeoutError:
-            complain("The server could not be reached in time. What was written is kept, and sent the next time.")
+            complain("The server cannot be reached, so nothing was sent. Is it running, and is this computer online?")
             return 1
-        finally:
-            watching.cancel()
-        if watching.done() and not watching.cancelled():
-            complain(watching.result())
-            return 1
-        return 0
+        if given.command == "list":
+            _print_users(client.people())
+            return 0
+        return await _send(client, given.line)
+
+
+async def _send(client: Client, line: str) -> int:
+    watching = asyncio.create_task(_first_failure(client))
+    try:
+        async with asyncio.timeout(WITHIN):
+            await _type(client, line)
+            await client.sent()
+            await client.shown()
+    except TimeoutError:
+        complain("The server did not take it in time. It is kept, and sent the next time.")
+        return 1
+    finally:
+        watching.cancel()
+    if watching.done() and not watching.cancelled():
+        complain(watching.result())
+        return 1
+    return 0
 
 
 async def _first_failure(client: Client) -> str:
