@@ -106,6 +106,8 @@ class Client:
         self.rooms: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
+        if self._given_link:
+            parse_link(self._given_link)  # before there is anything on disk
         warnings: list[str] = []  # they come from a thread
         await self._profile.open(self._ask_passphrase, warnings.append)
         try:
