@@ -26,7 +26,7 @@ from talk.server.tasks import Tasks
 
 TAIL_EVENTS = MAX_BEHIND  # kept in memory per room
 TAIL_BYTES = 8 * 1024 * 1024
-PAGE_EVENTS = 500
+PAGE_EVENTS = 200  # about as many short ones as a page holds
 FEEDERS = 64  # connections that are fed at the same time
 
 Frame = Callable[[bytes], bytes]
@@ -58,14 +58,7 @@ class RoomDelivery:
         skip = len(self.tail) - (self.head - seq)
         if skip < 0:
             return None
-        page: list[bytes] = []
-        size = 0
-        for frame in islice(self.tail, skip, None):
-            if page and size + len(frame) > MAX_PAGE:
-                break
-            page.append(frame)
-            size += len(frame)
-        return page
+        return _fitting(islice(self.tail, skip, None))
 
 
 class Delivery:
@@ -227,17 +220,18 @@ class Delivery:
     async def _log_page(self, room: str, seq: int, head: int) -> list[bytes]:
         # The log may already hold what is passed on in a moment; that comes live.
         records = await self._store.records(room, seq, min(PAGE_EVENTS, head - seq), MAX_PAGE)
-        return [self._frame(wire.encode(room_event(self._context, record))) for record in records]
+        return _fitting(self._frame(wire.encode(room_event(self._context, record))) for record in records)
 
     async def _mail_page(self, connection: Connection) -> list[bytes]:
         posted = connection.mail_posted
         items = await self._store.mail(connection.session.device, connection.mail_at, PAGE_EVENTS, MAX_PAGE)
-        if items:
-            connection.mail_at = items[-1].n
+        page = _fitting(self._frame(wire.encode(mail_event(self._context, item))) for item in items)
+        if page:
+            connection.mail_at = items[len(page) - 1].n
         elif posted == connection.mail_posted:
             connection.mail_live = True
             connection.mail_at = max(connection.mail_at, posted)
-        return [self._frame(wire.encode(mail_event(self._context, item))) for item in items]
+        return page
 
     # ---- presence
 
@@ -272,6 +266,18 @@ class Delivery:
 
     def _person(self, account: str) -> events.Person:
         return events.Person(account, self._context.directory.name_of(account))
+
+
+def _fitting(frames: Iterable[bytes]) -> list[bytes]:
+    """The first of these, as far as a page holds them; one always."""
+    page: list[bytes] = []
+    size = 0
+    for frame in frames:
+        size += len(frame)
+        if page and size > MAX_PAGE:
+            break
+        page.append(frame)
+    return page
 
 
 def _chunks(here: list[str], left: list[str]) -> Iterable[tuple[list[str], list[str]]]:
