@@ -10,6 +10,7 @@ it drains, by the same path as somebody who comes back after a week.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -23,6 +24,8 @@ from talk.server.rules.presence import Presence
 from talk.server.rules.rooms import room_event
 from talk.server.rules.session import Context
 from talk.server.tasks import Tasks
+
+log = logging.getLogger(__name__)
 
 TAIL_EVENTS = MAX_BEHIND  # kept in memory per room
 TAIL_BYTES = 8 * 1024 * 1024
@@ -62,10 +65,16 @@ class RoomDelivery:
 
 
 class Delivery:
-    """All connections that are logged in, and what each of them still has to be told."""
+    """All connections that are logged in, and what each of them still has to be told.
 
-    def __init__(self, context: Context, store: Store, frame: Frame, tasks: Tasks) -> None:
+    `give_up` ends one that cannot be fed: it must not stay, connected and deaf.
+    """
+
+    def __init__(
+        self, context: Context, store: Store, frame: Frame, tasks: Tasks, give_up: Callable[[Connection], None]
+    ) -> None:
         self._context, self._store, self._frame, self._tasks = context, store, frame, tasks
+        self._give_up = give_up
         self._rooms: dict[str, RoomDelivery] = {}
         self._devices: dict[str, Connection] = {}
         self._dirty: dict[Connection, None] = {}
@@ -182,6 +191,13 @@ class Delivery:
             connection.feeder = self._tasks.start(self._catch_up(connection), "catching up")
 
     async def _catch_up(self, connection: Connection) -> None:
+        try:
+            await self._send_pages(connection)
+        except Exception:
+            log.exception("a connection cannot be fed from the store, so it is asked to come back")
+            self._give_up(connection)
+
+    async def _send_pages(self, connection: Connection) -> None:
         while connection.positions or not connection.mail_live:
             await connection.door.drained()
             if connection.closed:

@@ -62,7 +62,7 @@ class Engine:
         self._rate, self._burst = rate, burst
         self._steady = steady
         self.tasks = Tasks()
-        self.delivery = Delivery(context, store, frame, self.tasks)
+        self.delivery = Delivery(context, store, frame, self.tasks, self._give_up)
         self.commits = Commits(store, self.delivery.flush, self._commit_lost)
         self.connections: set[Connection] = set()
         self.observer: Observer | None = None
@@ -350,6 +350,9 @@ class Engine:
         connection.closed = True
         self.delivery.let_go(connection)
         connection.door.close(close_code, reason)
+
+    def _give_up(self, connection: Connection) -> None:
+        self._close(connection, Refused(Code.TRY_AGAIN), TRY_LATER)
 
     def _close_devices(self, devices: Sequence[str], code: Code) -> None:
         for device in devices:
