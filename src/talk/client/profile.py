@@ -34,14 +34,15 @@ class ProfileFolder:
         make_private(self.folder)
         self._lock.__enter__()
         try:
-            key = await asyncio.to_thread(open_key, self.folder, ask_passphrase, warn)
-            await self.finish(self._open(key))
+            # To its end: who opened the folder next would meet a new key that is just being written.
+            await self.finish(self._open(ask_passphrase, warn))
         except BaseException:
             await self.close()
             raise
 
-    async def _open(self, key: bytes) -> None:
+    async def _open(self, ask_passphrase: AskPassphrase | None, warn: Warn) -> None:
         def inside() -> Database:
+            key = open_key(self.folder, ask_passphrase, warn)
             db = open_database(self.folder / FILE, key)
             try:
                 migrate(db, "client", MIGRATIONS)
@@ -77,6 +78,7 @@ class ProfileFolder:
         For what is put on disk and then told: it would never be told otherwise.
         """
         task = asyncio.ensure_future(steps)
+        task.add_done_callback(_look_at)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -96,3 +98,9 @@ class ProfileFolder:
         finally:
             self._thread.shutdown()
             self._lock.__exit__(None, None, None)
+
+
+def _look_at(task: asyncio.Future[R]) -> None:
+    """An error is told to whoever waits; nobody does any more when they were cancelled."""
+    if not task.cancelled():
+        task.exception()
