@@ -50,7 +50,7 @@ async def test_delivered_counts_once_however_many_devices_have_it(world: World) 
     # Mail keeps its order per sender, so both receipts have come when these have.
     await asha.until(lambda: len(asha.told()) == 2, "both answers")
     for device in (bob, phone):
-        await device.until(lambda device=device: len(device.of(Mark)) == 2, "answers delivered")  # type: ignore[misc]
+        await device.wait_for(Mark, state="delivered")
     await asha.wait_for(Mark, id=id, state="delivered")
     assert asha.marks(id) == ["stored", "delivered"]
 

@@ -1,0 +1,96 @@
+"""A server that was set back to an earlier state."""
+
+from __future__ import annotations
+
+from tests.client.world import World
+
+from talk.client import Ended, Mark, Message, Notice, Online, PrivateMessage
+from talk.encryption.own import own
+from talk.protocol import commands
+from talk.protocol.errors import Code
+from talk.protocol.events import ClaimedKeys
+from talk.server.stores.sqlite import restore
+
+
+async def test_people_go_on_after_a_restored_backup_and_are_told(world: World) -> None:
+    asha, bob = await world.join("asha"), await world.join("bob")
+    await asha.client.say("kept 1")
+    await asha.client.send("bob", "kept private")
+    await bob.wait_for(PrivateMessage)
+    await asha.wait_for(Mark, state="delivered")
+    backup = world.folder / "backup.db"
+    await world.server.engine._store.backup(str(backup))
+    for number in range(5):
+        await asha.client.say(f"lost {number}")
+    await asha.client.send("bob", "after the backup")
+    await bob.wait_for(PrivateMessage, text="after the backup")
+    for person in (asha, bob):
+        await person.wait_for(Message, text="lost 4")
+    await world.stop_server()
+    restore(backup, world.folder / "server" / "talk.db")
+    await world.start_server()
+    for person in (asha, bob):
+        await person.wait_for(Notice, code="new_epoch")
+        await person.client.live()
+    await asha.client.say("new")
+    await asha.client.send("bob", "new private")
+    await bob.wait_for(PrivateMessage, text="new private")
+    for person in (asha, bob):
+        await person.wait_for(Message, text="new")
+        assert person.said() == ["kept 1", *(f"lost {number}" for number in range(5)), "new"]
+        assert len(person.notices("new_epoch")) == 1
+    assert bob.told() == ["kept private", "after the backup", "new private"]
+    await bob.client.send("asha", "answer")
+    await asha.wait_for(PrivateMessage)
+    await world.stop_server()
+    for person in (asha, bob):
+        assert [message.text for message in await person.client.history()] == person.said()
+
+
+async def test_every_one_time_key_of_before_is_replaced(world: World) -> None:
+    asha, bob = await world.join("asha"), await world.join("bob")
+    await asha.client.say("line")
+    await bob.wait_for(Message)
+    backup = world.folder / "backup.db"
+    await world.server.engine._store.backup(str(backup))
+    me = await bob.run(own)
+    claim = commands.Claim(id="before", account=me.account, devices=[me.device])
+    before = (await asha.online.answers.ask(claim, ClaimedKeys)).keys
+    await asha.client.say("lost")
+    await bob.wait_for(Message, text="lost")
+    await world.stop_server()
+    restore(backup, world.folder / "server" / "talk.db")
+    await world.start_server()
+    for person in (asha, bob):
+        await person.wait_for(Online)
+    claim = commands.Claim(id="after", account=me.account, devices=[me.device])
+    after = (await asha.online.answers.ask(claim, ClaimedKeys)).keys
+    assert after[me.device] != before[me.device]
+
+
+async def test_who_is_unknown_to_a_restored_server_joins_again_with_the_same_keys(world: World) -> None:
+    asha = await world.join("asha")
+    await asha.client.say("line")
+    await asha.client.sent()
+    backup = world.folder / "backup.db"
+    await world.server.engine._store.backup(str(backup))
+    bob = await world.join("bob")
+    await asha.client.send("bob", "hello")
+    await bob.wait_for(PrivateMessage)
+    await bob.client.send("asha", "hello")
+    await asha.wait_for(PrivateMessage)
+    before = await bob.run(own)
+    await world.stop_server()
+    restore(backup, world.folder / "server" / "talk.db")
+    await world.start_server()
+    ended = await bob.wait_for(Ended)
+    assert ended.code == Code.UNKNOWN_ACCOUNT
+    await asha.client.live()
+    unsent = await asha.client.send("bob", "who are you")
+    assert (await asha.wait_for(Mark, id=unsent)).code == Code.UNKNOWN_RECIPIENT
+    await asha.client.say("and it goes on")
+    await asha.wait_for(Message, text="and it goes on")
+    again = await world.come_back(bob)
+    assert await again.run(own) == before
+    await asha.client.send("bob", "welcome back")
+    assert (await again.wait_for(PrivateMessage)).text == "welcome back"
