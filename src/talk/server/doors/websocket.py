@@ -115,7 +115,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._wake()
         if self._connection is not None:
             self._listener.engine.drained(self._connection)
-        if not self._transport.is_closing():
+        if not self.paused and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -194,14 +194,11 @@ class WebSocketConnection(asyncio.Protocol):
         if "Upgrade" not in request.headers:
             self._answer_get(request.path)
             return
-        response = self._ws.accept(request)
-        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS and self._ws.subprotocol != SUBPROTOCOL:
-            response = self._ws.reject(
-                HTTPStatus.BAD_REQUEST, f"This door speaks the WebSocket protocol {SUBPROTOCOL}.\n"
-            )
+        response = self._ws.accept(request)  # refuses who does not offer our subprotocol
         self._ws.send_response(response)
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             return
+        self._send()  # before whatever the engine has to say at once
         if self._timer is not None:
             self._timer.cancel()
         self._connection = self._listener.engine.connected(self)
