@@ -135,7 +135,8 @@ async def _until_done(showing: asyncio.Task[None], pumping: asyncio.Task[int]) -
     await asyncio.wait({showing, pumping}, return_when=asyncio.FIRST_COMPLETED)
     if showing.done():
         showing.result()
-    return await pumping
+    # Without events to come nothing more can be sent either, whether or not there are lines to come.
+    return pumping.result() if pumping.done() else 1
 
 
 async def _show(client: Client, face: JsonFace | PeopleFace, pipe: _Pipe) -> None:
