@@ -89,8 +89,8 @@ async def _serve(settings: Settings, *, json: bool) -> None:
     watched = json or sys.stdout.isatty()
     with Aside() as aside:
         async with Server(settings, _observer(aside, json) if watched else None) as server:
-            _print_start(server, json)
             _stop_on_signals(server)
+            _print_start(server, json)
             await server.wait_stopped()
             if watched and not json:
                 aside.print_line("stopping: everything that was acknowledged is saved")
