@@ -39,6 +39,7 @@ from talk.protocol.text import check_room_text, check_text, clean_text
 
 log = logging.getLogger(__name__)
 
+NO_NAME = "The owner of this server has given your name free, so you have none now. To take one: ?name NAME"
 FIRST_DELAY, LONGEST_DELAY = 0.2, 30.0  # seconds between tries to come back
 SAVE_SHOWN_EVERY = 100  # events that a program takes without a pause
 CLOSE_WITHIN = 5.0  # seconds
@@ -435,6 +436,8 @@ class Client:
         self.name = shown_name(wire.welcome.name)
         self.is_registered = True
         self.rooms = {room.room: room.name for room in wire.welcome.rooms}
+        if not wire.welcome.name:
+            self._outlet.put(Notice("no_name", NO_NAME))
         warning = clock_warning(wire.clock_off_ms)
         if warning is not None:
             self._outlet.put(Notice("clock_off", str(warning)))
