@@ -16,7 +16,7 @@ from websockets.typing import Subprotocol
 
 from talk.protocol import commands, events, wire
 from talk.protocol.errors import Code
-from talk.protocol.ids import random_id
+from talk.protocol.ids import account_id, random_id
 from talk.protocol.limits import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN, SUBPROTOCOL
 from talk.protocol.proofs import Channel
 from talk.server import engine
@@ -327,9 +327,10 @@ class TestFrames:
             raw.send(Opcode.CONT, b"", fin=False)
         assert await raw.close_code() == 1008
 
-    async def test_fragments_are_counted_per_message(self, raw: Raw) -> None:
+    async def test_fragments_and_their_bytes_are_counted_per_message(self, raw: Raw) -> None:
+        ping = b'{"type":"ping","x":"' + b"x" * (MAX_FRAME_BEFORE_LOGIN // 2) + b'"}'
         for _ in range(3):
-            raw.send(Opcode.TEXT, b'{"type":"ping"}', fin=False)
+            raw.send(Opcode.TEXT, ping, fin=False)
             for _ in range(websocket.MAX_FRAGMENTS - 2):
                 raw.send(Opcode.CONT, b"", fin=False)
             raw.send(Opcode.CONT, b"")
@@ -454,8 +455,29 @@ class TestFullSockets:
             for _ in range(50):
                 await tell(asha, history)
                 asked += 1
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)
+            assert len(connection.waiting) < 10
             assert transport.get_write_buffer_size() < websocket.WRITE_HIGH + 2 * 300_000
             asha.transport.resume_reading()
             for _ in range(asked):
                 assert isinstance(await next_event(asha), events.HistoryPage)
+
+    async def test_what_came_in_one_piece_is_answered_when_it_drains(self, door: Doorway) -> None:
+        async with door.client() as asha:
+            await register(door, asha, "asha")
+            for number in range(4_000):
+                door.engine.delivery.presence.came(account_id(number.to_bytes(32), door.context.key.id))
+            [connection] = door.engine.connections
+            asha.transport.pause_reading()
+            crowd, pong = (wire.encode(command) for command in (commands.ListPeople("l"), commands.Ping()))
+            both = b"".join(Frame(Opcode.TEXT, command).serialize(mask=True) for command in (crowd, pong))
+            asked = 0
+            while not connection.waiting:
+                asha.transport.write(both)
+                asked += 1
+                await asyncio.sleep(0.001)
+                assert asked < 500
+            asha.transport.resume_reading()
+            pongs = 0
+            while pongs < asked:
+                pongs += isinstance(await next_event(asha), commands.Pong)
