@@ -54,7 +54,8 @@ def _join(given: argparse.Namespace) -> int:
         if in_terminal:
             from talk.apps.terminal import talk_in_terminal
 
-            ended = run(talk_in_terminal(client, _hidden(given)))
+            # Not on uvloop: it would leave the terminal non-blocking, for the next question and for the shell.
+            ended = asyncio.run(talk_in_terminal(client, _hidden(given)))
             if ended is not None and ended.code in NAME_REFUSED and is_new:
                 name = ""
                 continue
