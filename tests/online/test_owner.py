@@ -198,6 +198,8 @@ def test_a_backup_that_is_restored_begins_a_new_epoch_for_everybody(
         person.wait_for("message", text="after")
         person.wait_for("private", text="after")
     late = enter(server.link, "late")
+    late.type("@bob by a key that the backup still has")
+    bob.wait_for("private", text="by a key that the backup still has")
     assert "is using the folder" in refused(server, "restore", str(backup))
     assert server.stop() == 0
     owner(server, "restore", str(backup))
@@ -210,15 +212,19 @@ def test_a_backup_that_is_restored_begins_a_new_epoch_for_everybody(
     asha.type("@bob in the new epoch")
     bob.type("@asha in the new epoch")
     asha.type("for all in the new epoch")
-    late = enter(again.link, "late")
-    late.wait_for("message", text="for all in the new epoch")
-    late.type("@bob by a key that was never used before")
-    bob.wait_for("private", text="by a key that was never used before")
+    for name in ("late", "newcomer"):
+        enter(again.link, name).type(f"@bob hello from {name}")
+        bob.wait_for("private", text=f"hello from {name}")
     for person in (asha, bob):
         assert person.wait_for("message", text="for all in the new epoch")["seq"] == 4
         person.wait_for("private", text="in the new epoch")
+        other = "bob" if person is asha else "asha"
+        assert [event["text"] for event in person.seen if event["event"] == "private" and event["from"] == other] == [
+            "before",
+            "after",
+            "in the new epoch",
+        ]
         assert person.texts() == ["before 0", "before 1", "before 2", "after", "for all in the new epoch"]
-        assert person.texts("private")[:3] == ["before", "after", "in the new epoch"]
         assert not any(event.get("missed") or event.get("code") == "undecryptable" for event in person.seen)
         assert sum(event.get("code") == "new_epoch" for event in person.seen) == 1
 
