@@ -1,0 +1,130 @@
+"""Typed lines that need no server: what they lead to, and that whatever is wrong goes to nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from talk.apps.chat import COMMANDS, Chat
+from talk.client import Message, PrivateMessage, UnknownName
+from talk.client.lines import LOBBY
+
+
+class Client:
+    """Remembers what it was asked to do."""
+
+    name = "asha"
+
+    def __init__(self) -> None:
+        self.did: list[tuple[str, ...]] = []
+
+    def __getattr__(self, action: str) -> Any:
+        async def do(*words: object, **_: object) -> object:
+            self.did.append((action, *(str(word) for word in words)))
+            if "nobody" in words:
+                raise UnknownName("nobody", ("somebody",))
+            return {"person": "Bob", "history": [], "accept": False}.get(action)
+
+        return do
+
+    def people(self) -> tuple[str, ...]:
+        return ("asha", "bob")
+
+
+class Face:
+    def __init__(self) -> None:
+        self.shown: list[tuple[str, object]] = []
+
+    def listed(self, users: tuple[str, ...]) -> None:
+        self.shown.append(("listed", users))
+
+    def looked_back(self, messages: list[Message | PrivateMessage]) -> None:
+        self.shown.append(("looked_back", messages))
+
+    def helped(self, intro: str, commands: dict[str, str]) -> None:
+        self.shown.append(("helped", commands))
+
+    def told(self, text: str) -> None:
+        self.shown.append(("told", text))
+
+    def refused(self, code: str, text: str) -> None:
+        self.shown.append(("refused", code))
+
+
+@pytest.fixture
+def chat() -> Chat:
+    return Chat(Client(), Face())  # type: ignore[arg-type]
+
+
+def _did(chat: Chat) -> list[tuple[str, ...]]:
+    return chat._client.did  # type: ignore[attr-defined, no-any-return]
+
+
+def _shown(chat: Chat) -> list[tuple[str, object]]:
+    return chat._face.shown  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("line", "did"),
+    [
+        ("hello", ("say", "hello")),
+        ("@bob psst", ("send", "bob", "psst")),
+        ("\u200b＠bob psst", ("send", "bob", "psst")),
+        ("??really", ("say", "?really")),
+        ("?block @bob", ("block", "bob")),
+        ("?unblock bob", ("unblock", "bob")),
+        ("?name zara", ("rename", "zara")),
+        ("?history", ("history", "lobby", "30")),
+        ("?accept bob", ("accept", "bob")),
+    ],
+)
+async def test_a_line_does_one_thing(chat: Chat, line: str, did: tuple[str, ...]) -> None:
+    await chat.typed(line)
+    assert _did(chat) == [did]
+    assert chat.refusals == 0
+
+
+@pytest.mark.parametrize("line", ["@", "@bob", "@ bob hi", "?liste", "x" * 4001, "@nobody hi"])
+async def test_what_is_wrong_is_refused_and_counted(chat: Chat, line: str) -> None:
+    await chat.typed(line)
+    assert [kind for kind, _ in _shown(chat)] == ["refused"]
+    assert chat.refusals == 1
+    assert not [did for did in _did(chat) if did[0] == "say"]
+
+
+async def test_with_changes_who_plain_lines_go_to(chat: Chat) -> None:
+    await chat.typed("?with bob")
+    assert chat.audience == "Bob"
+    await chat.typed("only you")
+    await chat.typed("?with lobby")
+    assert chat.audience == LOBBY
+    await chat.typed("all of you")
+    assert _did(chat)[1:] == [("send", "Bob", "only you"), ("say", "all of you")]
+
+
+async def test_forget_asks_first(chat: Chat) -> None:
+    await chat.typed("?forget")
+    assert not (chat.left or chat.forget)
+    await chat.typed("?forget yes")
+    assert chat.left
+    assert chat.forget
+
+
+@pytest.mark.parametrize("line", ["?leave", "?quit", "?LEAVE"])
+async def test_leaving(chat: Chat, line: str) -> None:
+    await chat.typed(line)
+    assert chat.left
+    assert not chat.forget
+
+
+async def test_help_names_every_command_and_list_who_is_here(chat: Chat) -> None:
+    await chat.typed("?help")
+    await chat.typed("?list")
+    assert _shown(chat) == [("helped", COMMANDS), ("listed", ("asha", "bob"))]
+    assert set(chat._actions()) == {*COMMANDS, "quit"}
+
+
+async def test_an_empty_line_is_nothing(chat: Chat) -> None:
+    await chat.typed("  ")
+    assert (_did(chat), _shown(chat), chat.refusals) == ([], [], 0)

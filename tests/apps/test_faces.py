@@ -1,0 +1,119 @@
+"""What programs and people get to see of every event."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from talk.apps.faces import JsonFace, PeopleFace
+from talk.client import (
+    ClientEvent,
+    Ended,
+    Mark,
+    Message,
+    Notice,
+    Offline,
+    Online,
+    PeopleChanged,
+    PrivateMessage,
+    Ready,
+    Sent,
+)
+
+SAID = Message("lobby", 7, "m1", "asha", "hello", 1000, mine=False)
+TOLD = PrivateMessage("m2", "asha", "bob", "psst", 2000)
+
+
+@pytest.mark.parametrize(
+    ("event", "fields"),
+    [
+        (Ready("bob", ("asha", "bob")), {"event": "ready", "name": "bob", "users": ["asha", "bob"]}),
+        (Sent("m1", "hi"), {"event": "sent", "id": "m1", "text": "hi"}),
+        (Sent("m1", "hi", "asha"), {"event": "sent", "id": "m1", "text": "hi", "to": "asha"}),
+        (
+            SAID,
+            {"event": "message", "room": "lobby", "seq": 7, "id": "m1", "from": "asha", "text": "hello", "at": 1000},
+        ),
+        (TOLD, {"event": "private", "id": "m2", "from": "asha", "text": "psst", "at": 2000}),
+        (
+            PrivateMessage("m2", "bob", "asha", "psst", 2000, mine=True, missed=2),
+            {"event": "private", "id": "m2", "from": "bob", "to": "asha", "text": "psst", "at": 2000, "missed": 2},
+        ),
+        (Mark("m1", "stored"), {"event": "mark", "id": "m1", "state": "stored"}),
+        (
+            Mark("m1", "failed", "Nobody.", "unknown_recipient"),
+            {"event": "mark", "id": "m1", "state": "failed", "code": "unknown_recipient", "message": "Nobody."},
+        ),
+        (PeopleChanged(("asha",), ("chitra",)), {"event": "presence", "came": ["asha"], "left": ["chitra"]}),
+        (Offline("gone", 1.25), {"event": "offline", "message": "gone", "retry_in": 1.2}),
+        (Online(), {"event": "online"}),
+        (Notice("gap", "text"), {"event": "notice", "code": "gap", "message": "text"}),
+        (Ended("banned", "text"), {"event": "error", "code": "banned", "message": "text"}),
+    ],
+)
+def test_every_event_is_one_line_of_json(
+    event: ClientEvent, fields: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    JsonFace().event(event)
+    printed = capsys.readouterr().out
+    assert printed.endswith("\n")
+    assert printed.count("\n") == 1
+    assert json.loads(printed) == fields
+
+
+def _shown(*events: ClientEvent, typing: bool = False, hidden: frozenset[str] = frozenset()) -> list[str]:
+    lines: list[str] = []
+    face = PeopleFace(lines.append, colour=False, typing=typing, hidden=hidden)
+    for event in events:
+        face.event(event)
+    return lines
+
+
+def test_people_read_who_said_what_and_what_is_private() -> None:
+    assert _shown(SAID, TOLD) == ["asha: hello", "asha (private): psst"]
+
+
+def test_what_was_typed_here_is_not_shown_twice() -> None:
+    mine = Message("lobby", 8, "m3", "bob", "mine", 1000, mine=True)
+    assert _shown(mine, typing=True) == []
+    assert _shown(mine) == ["bob: mine"]
+
+
+def test_a_hidden_notice_is_not_shown() -> None:
+    notice = Notice("key_in_file", "the key lies in a file")
+    assert _shown(notice) == ["! the key lies in a file"]
+    assert _shown(notice, hidden=frozenset({"key_in_file"})) == []
+
+
+def test_marks_name_the_text_they_are_about() -> None:
+    lines = _shown(Sent("m1", "hello"), Mark("m1", "stored"), Mark("m1", "delivered"), Sent("m2", "x" * 60))
+    assert lines == ["✓ delivered: hello"]
+    failed = _shown(Sent("m2", "x" * 60), Mark("m2", "failed", "Nobody."))
+    assert failed == [f"! Not sent: {'x' * 39}… - Nobody."]
+
+
+def test_offline_is_told_once_until_back() -> None:
+    lines = _shown(Offline("no answer", 1), Offline("no answer", 2), Online(), Offline("no answer", 1))
+    assert lines == [
+        "! Offline: no answer. TAlk comes back by itself.",
+        "Back online.",
+        "! Offline: no answer. TAlk comes back by itself.",
+    ]
+
+
+def test_a_crowd_is_counted() -> None:
+    assert _shown(PeopleChanged(tuple("abcdefg"), ("h",))) == ["a, b, c, d, e and 2 more are here, h has left"]
+
+
+@pytest.mark.parametrize("evil", ["\x1b[2J", "\x07", "\u202e", "\r"])
+def test_nothing_that_others_write_can_move_the_cursor(evil: str) -> None:
+    events = (
+        Message("lobby", 1, "m1", f"a{evil}", f"b{evil}", 0, mine=False),
+        PrivateMessage("m2", f"a{evil}", "bob", f"b{evil}", 0),
+        PeopleChanged((f"a{evil}",), ()),
+        Notice("code", f"a{evil}"),
+        Sent("m3", f"b{evil}"),
+        Mark("m3", "failed", f"a{evil}"),
+    )
+    assert not [line for line in _shown(*events) if evil[0] in line]
