@@ -227,7 +227,8 @@ async def _receive(socket: ClientConnection) -> events.Event | None:
 
 
 def _gone(error: ConnectionClosed) -> CannotConnect:
-    return CannotConnect(f"the connection ended ({error.rcvd.reason if error.rcvd else 'without a goodbye'})")
+    reason = error.rcvd.reason if error.rcvd else ""
+    return CannotConnect(f"the connection ended ({reason or 'without a goodbye'})")
 
 
 def _why(error: Exception) -> str:

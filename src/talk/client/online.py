@@ -135,18 +135,19 @@ class OnlineSession:
     # ---- starting
 
     async def _start(self) -> None:
-        """Everything that is answered comes before `resume`: behind it comes all that was missed."""
+        """What takes long comes before `resume`: behind it comes all that was missed."""
         welcome = self._wire.welcome
         profile = await self._profile.run(store.loaded)
         if profile.epoch != welcome.epoch:
             await self._begin_epoch(profile, welcome)
             profile = await self._profile.run(store.loaded)
-        await self._receiver.acknowledge()
         await self._publish_keys(welcome.one_time_keys, welcome.fallback_used)
         await self._wire.send(commands.ListPeople(id=random_id()))
         rooms = {room.room: profile.rooms.get(room.room, 0) for room in welcome.rooms}
         resume = commands.Resume(id=random_id(), epoch=welcome.epoch, rooms=rooms, mail=profile.mail)
         await self.answers.ask(resume, events.Done)
+        # Not before: a server whose file was put back finds out by our cursor, and has mail that only looks read.
+        await self._receiver.acknowledge()
 
     async def _begin_epoch(self, profile: store.Profile, welcome: events.Welcome) -> None:
         """The server was set back: find the last message that both know, count from there, replace all keys."""
