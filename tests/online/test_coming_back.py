@@ -54,7 +54,7 @@ def test_a_private_message_waits_for_who_is_away(server: ServerProcess, enter: J
     assert bob.texts("private") == ["one", "two"]
 
 
-def test_a_server_that_moves_is_followed_with_its_new_link(serve: Serve, enter: Join) -> None:
+def test_a_server_that_moves_is_followed_with_its_new_link(serve: Serve, enter: Join, listen: str) -> None:
     server = serve()
     asha, bob = enter(server.link, "asha"), enter(server.link, "bob")
     asha.type("@bob before the move")
@@ -65,7 +65,7 @@ def test_a_server_that_moves_is_followed_with_its_new_link(serve: Serve, enter: 
         person.end_input()
         assert person.exit_status() == 0
     assert server.stop() == 0
-    moved = serve()
+    moved = serve(listen=listen)
     assert moved.link != server.link
     asha, bob = enter(moved.link, "asha"), enter(moved.link, "bob")
     for person in (asha, bob):
