@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import getpass
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -18,14 +18,17 @@ from talk.apps.output import complain, print_line
 from talk.apps.profiles import choose_folder
 from talk.apps.stdin import Lines, TooLong, Undecodable
 from talk.client import Client, ClientError, ClientEvent, Ended, Mark, Ready
+from talk.encryption.database import FILE
 from talk.encryption.errors import EncryptionError
 from talk.encryption.vault import forget_key
 from talk.local.control import ControlServer
 from talk.local.errors import LocalError
+from talk.local.lock import LOCK_NAME
 from talk.protocol.errors import Code
 from talk.protocol.link import MAX_LINK, LinkError
 
 NAME_REFUSED = frozenset({Code.NAME_TAKEN, Code.NAME_INVALID, Code.NAME_RESERVED})
+FILES = (*(f"{FILE}{ending}" for ending in ("", "-wal", "-shm", "-journal")), "key.new", LOCK_NAME)
 OFFLINE_START = 5.0  # seconds after which a profile that was here before goes on offline
 
 
@@ -187,10 +190,16 @@ async def _wait_ready(client: Client, pipe: _Pipe, timeout: float) -> bool:
 
 
 def forget(folder: Path) -> None:
-    """Remove a profile: its key and everything in its folder."""
+    """Remove a profile: its key, its files, and its folder when nothing else is in it.
+
+    Only files of its own, because --data may name any folder, somebody's home among them.
+    """
     try:
         forget_key(folder)
-        shutil.rmtree(folder)
+        for name in FILES:
+            (folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
     except (OSError, EncryptionError) as error:
         complain(f"The profile could not be removed ({error}). Please delete the folder {folder} yourself.")
         return
