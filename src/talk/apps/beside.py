@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from talk.apps.loop import run
 from talk.apps.output import complain, print_line
 from talk.apps.profiles import choose_folder
 from talk.client import Client, ClientError, Mark, Message, PrivateMessage
+from talk.client.lines import Ask, read_line
 from talk.encryption.errors import EncryptionError
 from talk.local.control import ask_once
 from talk.local.errors import Declined, LocalError, NobodyHome
+from talk.protocol.errors import Refused
+from talk.protocol.text import printable
 
 REACHED_WITHIN = 15.0  # seconds, for the server when no talk is running
 WITHIN = 60.0  # seconds
@@ -63,8 +67,9 @@ async def _type(client: Client, line: str) -> None:
     """Errors: Declined, with the reason why the line went to nobody."""
     collected = _Collect()
     chat = Chat(client, collected)
-    if line.lstrip().startswith("?"):
-        raise Declined("talk send sends texts; commands with ? are for the chat itself. Nothing was done.")
+    with contextlib.suppress(ClientError, Refused):
+        if isinstance(read_line(line), Ask):
+            raise Declined("talk send sends texts; commands with ? are for the chat itself. Nothing was done.")
     await chat.typed(line)
     if collected.problem:
         raise Declined(collected.problem)
@@ -133,4 +138,4 @@ async def _first_failure(client: Client) -> str:
 def _print_users(users: object) -> None:
     if isinstance(users, list | tuple):
         for user in users:
-            print_line(str(user))
+            print_line(printable(str(user)))

@@ -86,7 +86,7 @@ class PeopleFace:
 
     def __init__(self, print_line: Print, *, colour: bool, typing: bool, hidden: frozenset[str] = frozenset()) -> None:
         self._print, self._colour, self._typing, self._hidden = print_line, colour, typing, hidden
-        self._texts: dict[str, str] = {}
+        self._texts: dict[str, tuple[str, str]] = {}
         self._offline = False
 
     def event(self, event: ClientEvent) -> None:  # noqa: C901 - one case for each event
@@ -101,8 +101,8 @@ class PeopleFace:
                 self._print(self._line(event))
                 if isinstance(event, PrivateMessage) and event.missed:
                     self._warn(f"{event.missed} earlier message(s) of theirs did not arrive. Ask them to send again.")
-            case Sent(id, text):
-                self._texts[id] = text
+            case Sent(id, text, to):
+                self._texts[id] = (text, to)
                 if self._offline:
                     self._soft("You are offline; it is kept and sent when you are back.")
             case Mark(id, state, reason):
@@ -122,12 +122,12 @@ class PeopleFace:
                 self._warn(text)
 
     def _mark(self, id: str, state: str, reason: str) -> None:
-        text = self._texts.get(id, "")
+        text, to = self._texts.get(id, ("", ""))
         if state == "failed":
             self._warn(f"Not sent: {_short(text)} - {reason}")
         elif state == "delivered":
             self._soft(f"✓ delivered: {_short(text)}")
-        if state != "stored":
+        if state != "stored" or not to:  # nothing more is heard of a line for everybody
             self._texts.pop(id, None)
 
     def listed(self, users: tuple[str, ...]) -> None:
@@ -135,8 +135,7 @@ class PeopleFace:
 
     def looked_back(self, messages: list[Message | PrivateMessage]) -> None:
         for message in messages:
-            at = time.strftime("%d %b %H:%M", time.localtime(message.at / 1000))
-            self._print(f"{self._paint(at, 2)} {self._line(message)}")
+            self._print(f"{self._paint(_when(message.at), 2)} {self._line(message)}")
         if not messages:
             self._soft("Nothing was said here yet.")
 
@@ -153,20 +152,33 @@ class PeopleFace:
 
     def _line(self, event: Message | PrivateMessage) -> str:
         name = self._paint(printable(event.sender), _colour_of(event.sender))
-        text = printable(event.text).replace("\n", "\n    ")
+        text = _indented(event.text)
         if isinstance(event, Message):
             return f"{name}: {text}"
         return f"{name} (private{' to ' + printable(event.to) if event.mine else ''}): {text}"
 
     def _soft(self, text: str) -> None:
         if text:
-            self._print(self._paint(printable(text), 2))
+            self._print(self._paint(_indented(text), 2))
 
     def _warn(self, text: str) -> None:
-        self._print(self._paint(f"! {printable(text)}", 33))
+        self._print(self._paint(f"! {_indented(text)}", 33))
 
     def _paint(self, text: str, code: int) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
+
+
+def _indented(text: str) -> str:
+    """Text that others wrote, the server among them: what follows its first line cannot pass for a line of its own."""
+    return printable(text).replace("\n", "\n    ")
+
+
+def _when(at: int) -> str:
+    """A time by this computer's clock; "" for one that no calendar here reaches."""
+    try:
+        return time.strftime("%d %b %H:%M", time.localtime(at / 1000))
+    except (OverflowError, ValueError, OSError):
+        return ""
 
 
 def _colour_of(name: str) -> int:

@@ -11,6 +11,8 @@ from typing import Any, Self
 
 import msgspec
 
+from talk.protocol.text import printable
+
 
 def as_json(event: dict[str, Any]) -> str:
     """One line of JSON."""
@@ -30,7 +32,8 @@ def print_line(text: str) -> None:
 
 def complain(text: str) -> None:
     """Tell the person what went wrong."""
-    sys.stderr.write(f"talk: {text}\n")
+    # It may be a sentence of the server's.
+    sys.stderr.write(f"talk: {printable(text)}\n")
     sys.stderr.flush()
 
 
