@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -90,10 +91,17 @@ def _add_join(commands: Subparsers[argparse.ArgumentParser]) -> None:
     join.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=float,
+        type=_seconds,
         default=60.0,
         help="how long to wait for the server at the start, and at the end for what is not sent",
     )
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise ValueError
+    return seconds
 
 
 def _add_profile(command: argparse.ArgumentParser) -> None:
@@ -144,12 +152,27 @@ def _add_owner(commands: Subparsers[argparse.ArgumentParser]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status: 0 for done, 1 for not done, 2 for words that are off."""
+    _open_what_is_closed()
     try:
         return _run(parser().parse_args(arguments))
     except BrokenPipeError:
         # Nobody reads any more. Python would complain about it once more when it closes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _open_what_is_closed() -> None:
+    """Who was started without standard input or output has nothing to read, or nobody to tell.
+
+    Left closed, the next file or socket would get its number, and be read or written in its stead.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            if nothing != number:
+                os.dup2(nothing, number)
+                os.close(nothing)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
 
 
 def _run(given: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import math
 import re
 import shutil
 import signal
@@ -24,6 +25,7 @@ from talk.server.engine import Observer
 from talk.server.invitation import invitation
 from talk.server.ports import StoreError
 
+MAX_PORT = 65_535
 _HOST_AND_PORT = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:/\s]+))(?::(\d{1,5}))?")
 
 
@@ -49,7 +51,7 @@ def _settings(given: argparse.Namespace) -> Settings:
         )
     if given.tls_key and not given.tls_cert:
         raise ServeError("--tls-key needs --tls-cert.")
-    if given.rate < 0:
+    if not (math.isfinite(given.rate) and given.rate >= 0):
         raise ServeError("--rate is a number of messages a second; 0 for no limit.")
     return Settings(
         data=Path(given.data) if given.data else server_folder(),
@@ -80,7 +82,7 @@ def _address(text: str) -> Address:
 
 def _host_and_port(text: str) -> tuple[str, int]:
     match = _HOST_AND_PORT.fullmatch(text.lower())
-    if match is None:
+    if match is None or int(match[3] or 0) > MAX_PORT:
         raise ServeError(f"{text} is not an address. Write it as HOST:PORT, an IPv6 address in brackets: [::1]:7433")
     return match[1] or match[2], int(match[3] or DEFAULT_PORT)
 

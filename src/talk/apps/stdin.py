@@ -56,7 +56,7 @@ class Lines:
     def _read(self) -> None:
         # os.read, because a thread that is blocked in sys.stdin makes the interpreter hang or abort at its end.
         pending = b""
-        while data := os.read(0, READ):
+        while data := self._some():
             *lines, pending = (pending + data).split(b"\n")
             for line in lines:
                 self._put(line)
@@ -65,6 +65,13 @@ class Lines:
         if pending:
             self._put(pending)
         self._put(None)
+
+    def _some(self) -> bytes:
+        """What comes next; nothing at the end, or where there is no standard input."""
+        try:
+            return os.read(0, READ)
+        except OSError:
+            return b""
 
     def _put(self, line: bytes | None) -> None:
         self._room.acquire()
