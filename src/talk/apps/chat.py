@@ -25,6 +25,7 @@ COMMANDS = {
     "forget": "remove this profile and its messages from this computer",
     "help": "this list",
 }
+NEED_A_NAME = frozenset({"block", "unblock", "accept"})
 HELP = (
     "Write a line and everybody reads it. @name and a text goes to that person alone, sealed so that the server cannot "
     "read it."
@@ -77,7 +78,11 @@ class Chat:
             hint = f" Did you mean ?{like[0]}?" if like else " ?help lists what there is."
             self._refused("unknown_command", f"There is no ?{word}, so nothing was done.{hint}")
             return
-        await action(argument.removeprefix("@"))
+        name = argument.removeprefix("@")
+        if word in NEED_A_NAME and not name:
+            self._refused("name_needed", f"Say whom you mean: ?{word} NAME. Nothing was done.")
+            return
+        await action(name)
 
     def _actions(self) -> dict[str, Callable[[str], Awaitable[None]]]:
         return {

@@ -48,6 +48,8 @@ async def _talk(client: Client, chat: Chat, face: PeopleFace) -> Ended | None:
     showing = asyncio.create_task(_show(client, face))
     try:
         await asyncio.wait({typing, showing}, return_when=asyncio.FIRST_COMPLETED)
+        if typing.done():
+            typing.result()  # a mistake there must not look like leaving
         return showing.result() if showing.done() else None
     finally:
         for task in (typing, showing):
