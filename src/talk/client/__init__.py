@@ -15,12 +15,15 @@ from talk.client.events import (
     Ready,
     Sent,
 )
+from talk.encryption.errors import EncryptionError
+from talk.protocol.errors import Refused
 
 __all__ = [
     "CannotConnect",
     "Client",
     "ClientError",
     "ClientEvent",
+    "EncryptionError",
     "Ended",
     "Mark",
     "Message",
@@ -32,6 +35,7 @@ __all__ = [
     "PrivateMessage",
     "ProfileError",
     "Ready",
+    "Refused",
     "Rejected",
     "Sent",
     "UnknownName",

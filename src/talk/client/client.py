@@ -96,7 +96,7 @@ class Client:
         self._saved = 0
         self._people = People()
         self._online: OnlineSession | None = None
-        self._is_live = self._was_ready = self._closing = False
+        self._is_live = self._got_live = self._was_ready = self._closing = False
         self._ended: Ended | None = None
         self._moves = 0
         self._moved = asyncio.Event()
@@ -176,6 +176,7 @@ class Client:
         """Wait until nothing waits to be sent. Errors: ClientError when nothing will be, because it has ended."""
         while True:
             moves = self._moves
+            self._check_not_closed()
             if not await self._profile.run(outbox.how_many):
                 return
             self._check_not_ended()
@@ -183,8 +184,11 @@ class Client:
                 await self._moved.wait()
 
     def _check_not_ended(self) -> None:
+        self._check_not_closed()
         if self._ended is not None:
             raise ClientError(self._ended.text)
+
+    def _check_not_closed(self) -> None:
         if self._closing:
             raise ClientError("This client was closed. What is not sent yet is kept for the next time.")
 
@@ -222,7 +226,7 @@ class Client:
 
         Errors: UnknownName (while online); NameMoved; Refused for a text that cannot be sent; NotPrivate for no name.
         """
-        text = clean_text(text)
+        name, text = clean_text(name).strip(), clean_text(text)
         check_text(text)
         contact = await self._find(name)
         if contact is not None and contact.account == self.account:
@@ -272,7 +276,7 @@ class Client:
             return []
         if self._online is not None and self._is_live:
             query = commands.History(id=random_id(), room=room, before=before, limit=max(1, min(limit, MAX_HISTORY)))
-            with contextlib.suppress(CannotConnect):
+            with contextlib.suppress(CannotConnect, Rejected):
                 page = await self._online.answers.ask(query, HistoryPage)
                 return await self._profile.run(store.as_shown, page.events)
         return await self._profile.run(store.last_of, room, limit)
@@ -359,9 +363,9 @@ class Client:
             reason = await self._once_online()
             if reason is None or self._closing:
                 return
-            if self._is_live:
+            if self._got_live:
                 delay = FIRST_DELAY
-            self._is_live = False
+            self._got_live = False
             pause = random.uniform(delay / 2, delay)  # noqa: S311 - jitter, so that a crowd does not come back at once
             self._outlet.put(Offline(reason, pause))
             await asyncio.sleep(pause)
@@ -427,7 +431,7 @@ class Client:
             )
             await self._online.run()
         finally:
-            self._online = None
+            self._online, self._is_live = None, False
             await wire.close()
 
     async def _welcomed(self, wire: Wire) -> None:
@@ -443,7 +447,7 @@ class Client:
             self._outlet.put(Notice("clock_off", str(warning)))
 
     def _now_live(self) -> None:
-        self._is_live = True
+        self._is_live = self._got_live = True
         if self._was_ready:
             self._outlet.put(Online())
         else:
