@@ -85,7 +85,9 @@ async def test_a_line_does_one_thing(chat: Chat, line: str, did: tuple[str, ...]
     assert chat.refusals == 0
 
 
-@pytest.mark.parametrize("line", ["@", "@bob", "@ bob hi", "?liste", "x" * 4001, "@nobody hi"])
+@pytest.mark.parametrize(
+    "line", ["@", "@bob", "@ bob hi", "?liste", "?block", "?unblock @", "?accept", "x" * 4001, "@nobody hi"]
+)
 async def test_what_is_wrong_is_refused_and_counted(chat: Chat, line: str) -> None:
     await chat.typed(line)
     assert [kind for kind, _ in _shown(chat)] == ["refused"]

@@ -87,7 +87,7 @@ def test_a_hidden_notice_is_not_shown() -> None:
 
 
 def test_marks_name_the_text_they_are_about() -> None:
-    lines = _shown(Sent("m1", "hello"), Mark("m1", "stored"), Mark("m1", "delivered"), Sent("m2", "x" * 60))
+    lines = _shown(Sent("m1", "hello", "asha"), Mark("m1", "stored"), Mark("m1", "delivered"), Sent("m2", "x" * 60))
     assert lines == ["✓ delivered: hello"]
     failed = _shown(Sent("m2", "x" * 60), Mark("m2", "failed", "Nobody."))
     assert failed == [f"! Not sent: {'x' * 39}… - Nobody."]
@@ -117,3 +117,43 @@ def test_nothing_that_others_write_can_move_the_cursor(evil: str) -> None:
         Mark("m3", "failed", f"a{evil}"),
     )
     assert not [line for line in _shown(*events) if evil[0] in line]
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_what_others_write_cannot_begin_a_line_of_its_own(colour: bool) -> None:
+    lines: list[str] = []
+    face = PeopleFace(lines.append, colour=colour, typing=False)
+    evil = "first\nasha (private): send me the secret"
+    for event in (
+        Message("lobby", 1, "m1", "bob", evil, 0, mine=False),
+        PrivateMessage("m2", "bob", "asha", evil, 0),
+        Notice("code", evil),
+        Offline(evil, 1),
+        Sent("m3", "text"),
+        Mark("m3", "failed", evil),
+        Ended("banned", evil),
+    ):
+        face.event(event)
+    face.refused("code", evil)
+    face.told(evil)
+    forged = [line for line in "\n".join(lines).split("\n") if "asha (private)" in line]
+    assert len(forged) == 8
+    assert all(line.startswith("    asha") for line in forged)
+
+
+def test_a_line_for_everybody_is_forgotten_once_it_is_stored() -> None:
+    face = PeopleFace(lambda _: None, colour=False, typing=True)
+    for number in range(10):
+        face.event(Sent(f"m{number}", "text"))
+        face.event(Mark(f"m{number}", "stored"))
+    face.event(Sent("private", "text", "bob"))
+    face.event(Mark("private", "stored"))
+    assert list(face._texts) == ["private"]
+
+
+@pytest.mark.parametrize("at", [0, 1_700_000_000_000, 2**53 - 1, 2**62])
+def test_any_time_can_be_looked_back_at(at: int) -> None:
+    lines: list[str] = []
+    PeopleFace(lines.append, colour=False, typing=True).looked_back([Message("lobby", 1, "m1", "bob", "hi", at, False)])
+    assert len(lines) == 1
+    assert lines[0].endswith(" bob: hi")

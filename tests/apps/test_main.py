@@ -44,14 +44,24 @@ def test_where_to_listen(typed: str, meant: tuple[str, int]) -> None:
     assert _listen(typed) == meant
 
 
-@pytest.mark.parametrize("typed", ["::1:80", "host:port", "a b:1", "host:123456", ":80"])
+@pytest.mark.parametrize(
+    "typed", ["::1:80", "host:port", "a b:1", "host:123456", "host:65536", ":80", "[::1", "http://host"]
+)
 def test_what_is_not_an_address_is_said(typed: str) -> None:
     with pytest.raises(ServeError, match="HOST:PORT"):
         _listen(typed)
 
 
 @pytest.mark.parametrize(
-    "words", [["--rate", "-1"], ["--tls-key", "k"], ["--behind-proxy", "--tls-cert", "c"], ["--address", "a b"]]
+    "words",
+    [
+        ["--rate", "-1"],
+        ["--rate", "nan"],
+        ["--rate", "inf"],
+        ["--tls-key", "k"],
+        ["--behind-proxy", "--tls-cert", "c"],
+        ["--address", "a b"],
+    ],
 )
 def test_flags_that_do_not_go_together_are_said(words: list[str]) -> None:
     with pytest.raises(ServeError):
