@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.online.processes import ClientProcess, ServerProcess
+from tests.online.processes import ClientProcess, ServerProcess, free_port
 
 
 @pytest.fixture
@@ -54,3 +54,13 @@ def join(enter: Join, server: ServerProcess) -> Join:
         return enter(server.link, name, *flags, **how)
 
     return start
+
+
+ServeTls = Callable[[], ServerProcess]
+
+
+@pytest.fixture
+def tls(serve: Serve) -> ServeTls:
+    """Start a server on every address, with its own certificate and invitations; always on the same port."""
+    port = free_port()
+    return lambda: serve("--address", f"127.0.0.1:{port}", listen=f"0.0.0.0:{port}")

@@ -242,3 +242,18 @@ def talk(*command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         env=ENVIRONMENT,
         check=False,
     )
+
+
+def owner(server: ServerProcess, *words: str) -> str:
+    """Carry out one of the owner's commands; what it said."""
+    done = talk(*words, "--data", str(server.data))
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def refused(server: ServerProcess, *words: str) -> str:
+    """The same for one that is not done; why not."""
+    failed = talk(*words, "--data", str(server.data))
+    assert failed.returncode == 1
+    assert "Traceback" not in failed.stderr
+    return failed.stderr
