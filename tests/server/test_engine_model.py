@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from tests.server.house import House, Peer
 from tests.server.people import Phone, send
 
@@ -23,6 +23,7 @@ from talk.protocol.errors import Code
 Result = TypeVar("Result")
 CLOSING = {Code.TRY_AGAIN, Code.REPLACED, Code.STOPPING}
 DEVICES = st.integers(0, 3)
+MANY = 20  # commands that are unanswered at once
 
 
 class Device:
@@ -77,6 +78,8 @@ class Model(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.house = House()
         self.run(self._open())
+        for number in range(len(self.devices)):
+            self.connect(number, 0)
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         return self.loop.run_until_complete(asyncio.wait_for(work, 30))
@@ -110,63 +113,71 @@ class Model(RuleBasedStateMachine):
         await peer.login(device.phone)
         peer.tell(peer.resuming(len(device.lines), mail))
 
+    def online(self, number: int) -> tuple[Device, Peer]:
+        """This device, which comes back when it is away."""
+        device = self.devices[number]
+        if device.peer is None or device.peer.door.closed:
+            self.connect(number, 0)
+        assert device.peer is not None
+        return device, device.peer
+
     @rule(number=DEVICES, said_goodbye=st.booleans(), read=st.booleans())
     def drop(self, number: int, said_goodbye: bool, read: bool) -> None:
-        device = self.devices[number]
-        if device.peer is None:
-            return
+        device, peer = self.online(number)
         if read:
             device.read()
-        device.peer.drop(said_goodbye=said_goodbye)
+        peer.drop(said_goodbye=said_goodbye)
         device.peer = None
 
-    @rule(number=DEVICES)
-    def stall(self, number: int) -> None:
-        if (peer := self.devices[number].peer) is not None and not peer.door.closed:
-            peer.door.stall()
-
-    @rule(number=DEVICES)
-    def drain(self, number: int) -> None:
-        if (peer := self.devices[number].peer) is not None and not peer.door.closed:
-            peer.door.drain()
-            self.house.engine.drained(peer.connection)
-
-    @rule(number=DEVICES, count=st.integers(1, 4))
-    def say(self, number: int, count: int) -> None:
-        device = self.devices[number]
-        for _ in range(count if device.peer else 0):
-            assert device.peer is not None
-            self._tell(device, device.peer.saying("hi"))
-
-    @rule(number=DEVICES, to=st.integers(0, 2))
-    def send(self, number: int, to: int) -> None:
-        device, person = self.devices[number], self.people[to]
-        if device.peer is not None and person is not device.phone.person:
+    @rule(
+        number=DEVICES,
+        lines=st.integers(0, 3),
+        letters=st.integers(0, 2),
+        to=st.integers(1, 2),
+        full=st.sets(DEVICES, max_size=2),
+        failing=st.sampled_from([None, None, None, "before", "after"]),
+    )
+    def talk(
+        self, number: int, lines: int, letters: int, to: int, full: set[int], failing: Literal["before", "after"] | None
+    ) -> None:
+        """Say and send a few at once, while some sockets are full and the disk may be failing."""
+        for other in full:
+            self.online(other)[1].door.stall()
+        device, peer = self.online(number)
+        person = self.people[(self.people.index(device.phone.person) + to) % len(self.people)]
+        self.house.store.fail_next = failing
+        for _ in range(lines):
+            self._tell(device, peer.saying("hi"))
+        for _ in range(letters):
             self._tell(device, send(device.phone, person))
 
     def _tell(self, device: Device, command: commands.Say | commands.Send) -> None:
+        """Say it now, or with a later retry when much is unanswered."""
         assert device.peer is not None
         device.unanswered[command.id] = command
-        if len(device.unanswered) < 30:
+        if len(device.unanswered) < MANY:
             device.peer.tell(command)
+
+    @rule(some=st.sets(DEVICES, min_size=1))
+    def drain(self, some: set[int]) -> None:
+        for number in some:
+            _, peer = self.online(number)
+            peer.door.drain()
+            self.house.engine.drained(peer.connection)
 
     @rule(number=DEVICES)
     def retry(self, number: int) -> None:
-        device = self.devices[number]
-        if device.peer is not None and not device.peer.connection.waiting:
-            for command in list(device.unanswered.values())[:30]:
-                device.peer.tell(command)
+        device, peer = self.online(number)
+        if not peer.connection.waiting:
+            for command in list(device.unanswered.values())[:MANY]:
+                peer.tell(command)
 
     @rule(number=DEVICES)
     def ack(self, number: int) -> None:
-        device = self.devices[number]
-        if device.peer is not None and device.mail:
+        device, peer = self.online(number)
+        if device.mail:
             device.worked_through = device.mail[-1][0]
-            device.peer.tell(device.peer.acking(device.worked_through))
-
-    @rule(when=st.sampled_from(["before", "after"]))
-    def let_a_commit_fail(self, when: str) -> None:
-        self.house.store.fail_next = "before" if when == "before" else "after"
+            peer.tell(peer.acking(device.worked_through))
 
     @rule(in_order=st.booleans())
     def restart(self, in_order: bool) -> None:
@@ -186,7 +197,6 @@ class Model(RuleBasedStateMachine):
         await self.house.__aenter__()
 
     @rule()
-    @precondition(lambda self: hasattr(self, "loop"))
     def settle(self) -> None:
         """Let the server finish, read everything, and look."""
         self.run(self.house.quiet())
@@ -268,8 +278,8 @@ class Model(RuleBasedStateMachine):
 
 
 Model.TestCase.settings = settings(
-    max_examples=40,
-    stateful_step_count=40,
+    max_examples=60,
+    stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
