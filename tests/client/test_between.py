@@ -40,8 +40,13 @@ class Scene:
         await self.asha.client.send("bob", "hello bob")
         await self.asha.wait_for(Mark, state="delivered")
         await self.bob.client.send("asha", "hello asha")
-        await self.asha.wait_for(PrivateMessage)
+        await self.bob.wait_for(Mark, state="delivered")
         self.bobs = self.between.got("profiles")[0]["profiles"][0]
+
+    async def try_again(self) -> None:
+        """Let asha send at once what she has put off."""
+        await self.asha.run(lambda db: db.run("UPDATE outbox SET due = 0"))
+        self.asha.online.sender.wake_private.set()
 
     async def goes_on(self) -> None:
         """asha still talks with everybody, and nobody got anything twice."""
@@ -135,7 +140,10 @@ def devices_changed(frame: Frame, *profiles: Frame) -> Frame:
 
 
 @tampered
-async def test_changed_devices_that_do_not_hold_together_keep_a_message_back(scene: Scene, tamper: Tamper) -> None:
+async def test_changed_devices_that_do_not_hold_together_keep_a_message_back(
+    scene: Scene, tamper: Tamper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("talk.client.sending.LATER_MS", 3_600_000)
     shown = copy.deepcopy(scene.bobs)
     tamper(shown)
     me = await scene.bob.run(own)
@@ -143,8 +151,12 @@ async def test_changed_devices_that_do_not_hold_together_keep_a_message_back(sce
     between.answer = lambda frame: [devices_changed(frame, shown)] if frame["type"] == "send" else None
     id = await scene.asha.client.send("bob", "the secret")
     await scene.asha.wait_for(Notice, code="identity_refused")
+    await scene.asha.client.say("a line behind it")
+    await scene.asha.wait_for(Message, text="a line behind it")
     assert not scene.asha.marks(id)
+    assert len(scene.asha.notices("identity_refused")) == 1
     between.answer = lambda _: None
+    await scene.try_again()
     await scene.bob.wait_for(PrivateMessage, text="the secret")
     assert all(frame["sealed"].keys() == {me.device} for frame in between.sent("send"))
     assert not any(message.missed for message in scene.bob.of(PrivateMessage))
@@ -168,8 +180,7 @@ async def test_devices_that_change_for_ever_are_tried_a_bounded_number_of_times(
     assert len(tries) == 6
     assert not scene.asha.marks(id)
     between.answer = lambda _: None
-    await scene.asha.run(lambda db: db.run("UPDATE outbox SET due = 0"))
-    scene.asha.online.sender.wake_private.set()
+    await scene.try_again()
     assert (await scene.bob.wait_for(PrivateMessage, text="later")).missed == 0
 
 
@@ -476,6 +487,21 @@ async def test_claims_that_a_message_could_not_be_opened_are_believed_a_bounded_
     await scene.bob.client.say("nothing came twice")
     await scene.asha.wait_for(Message, text="nothing came twice")
     assert scene.bob.told() == ["hello bob", "again and again"]
+
+
+async def test_a_claim_that_comes_again_counts_once(scene: Scene) -> None:
+    bob = await scene.bob.run(own)
+    id = await scene.asha.client.send("bob", "text")
+    await scene.asha.wait_for(Mark, id=id, state="delivered")
+    before = len(scene.between.sent("send"))
+    mail = scene.between.got("mail")[-1]
+    content = {"id": id, "device": bob.device}
+    claim = mail | {"n": mail["n"] + 1, "kind": "undecryptable", "account": bob.account, "content": content}
+    await scene.between.tell(*[claim] * 20)
+    await scene.asha.client.say("line")
+    await scene.asha.wait_for(Message, text="line")
+    await scene.asha.client.sent()
+    assert len(scene.between.sent("send")) - before == 1
 
 
 @pytest.mark.parametrize("content", [None, 7, {}, {"id": "x"}, {"id": 1, "device": 2}, {"id": "x", "device": "y"}])

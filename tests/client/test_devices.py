@@ -166,9 +166,12 @@ async def test_keys_that_ran_out_leave_the_fallback_key_and_are_made_again(world
 async def test_keys_are_made_while_they_are_taken(world: World) -> None:
     asha, bob = await world.join("asha"), await world.join("bob")
     me = await bob.run(own)
+    fresh = 0
     for number in range(200):
         command = commands.Claim(id=f"claim-{number}", account=me.account, devices=[me.device])
-        await asha.online.answers.ask(command, ClaimedKeys)
+        keys = (await asha.online.answers.ask(command, ClaimedKeys)).keys[me.device]
+        fresh += not any(key.fallback for key in keys.values())
+    assert fresh > 50
     await asha.client.send("bob", "still there")
     await bob.wait_for(PrivateMessage)
     await asha.wait_for(Mark, state="delivered")

@@ -56,9 +56,18 @@ def a_certificate(hello: Frame) -> Frame:
 
 def impostor(hello: Frame) -> Frame:
     """A server of its own, in every way in order but for its id."""
+    return signed(hello | {"server": ServerKey(bytes(32)).id})
+
+
+def stand_in(hello: Frame) -> Frame:
+    """A server of its own that says it is the one of the link."""
+    return signed(hello)
+
+
+def signed(hello: Frame) -> Frame:
     key = ServerKey(bytes(32))
-    channel = Channel(key.id, encode64(bytes(32)), hello["nonce"], "")
-    return hello | {"server": key.id, "key": key.public, "signature": key.sign(hello_bytes(channel))}
+    channel = Channel(hello["server"], hello.pop("asked"), hello["nonce"], "")
+    return hello | {"key": key.public, "signature": key.sign(hello_bytes(channel))}
 
 
 def newer(hello: Frame) -> Frame:
@@ -75,12 +84,12 @@ def a_welcome(_: Frame) -> Frame:
 
 @pytest.mark.parametrize(
     "change",
-    [other_server, other_key, odd_key, other_nonce, other_signature, impostor, newer, not_json, a_welcome],
+    [other_server, other_key, odd_key, other_nonce, other_signature, impostor, stand_in, newer, not_json, a_welcome],
 )
 async def test_who_cannot_prove_to_be_the_server_learns_nothing(
     world: World, between: Between, change: Callable[[Frame], Frame | bytes]
 ) -> None:
-    between.from_server = changing("hello", change)
+    between.from_server = changing("hello", lambda hello: change(hello | {"asked": between.sent("hello")[-1]["nonce"]}))
     asha = await world.start("asha", link=between.link)
     await asha.client.say("the secret")
     offline = await asha.wait_for(Offline)

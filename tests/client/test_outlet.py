@@ -69,9 +69,10 @@ async def test_who_takes_slowly_holds_up_what_is_fetched_and_gets_everything() -
 
 async def test_who_never_takes_misses_the_oldest_and_holds_up_nothing() -> None:
     outlet = Outlet(limit=3)
-    for number in range(10):
-        await outlet.room()
-        outlet.put_received(number, notice(number))
+    async with asyncio.timeout(10):
+        for number in range(10):
+            await outlet.room()
+            outlet.put_received(number, notice(number))
     assert outlet.taken == 6
     assert await take(outlet, 3) == ["7", "8", "9"]
 

@@ -99,7 +99,7 @@ async def test_events_end_when_the_client_is_closed(world: World) -> None:
 
 async def test_a_program_that_never_takes_events_can_talk_for_ever(world: World) -> None:
     bob = await world.join("bob")
-    async with Client(world.profile("asha"), link=world.link, name="asha") as asha:
+    async with asyncio.timeout(PATIENCE), Client(world.profile("asha"), link=world.link, name="asha") as asha:
         asha._outlet._limit = 10
         for number in range(50):
             await asha.say(f"line {number}")
