@@ -142,6 +142,9 @@ class Model(RuleBasedStateMachine):
     ) -> None:
         """Say and send a few at once, while some sockets are full and the disk may be failing."""
         for other in full:
+            self.online(other)
+        self.settle()
+        for other in full:
             self.online(other)[1].door.stall()
         device, peer = self.online(number)
         person = self.people[(self.people.index(device.phone.person) + to) % len(self.people)]
@@ -164,6 +167,7 @@ class Model(RuleBasedStateMachine):
             _, peer = self.online(number)
             peer.door.drain()
             self.house.engine.drained(peer.connection)
+        self.settle()
 
     @rule(number=DEVICES)
     def retry(self, number: int) -> None:
@@ -279,7 +283,7 @@ class Model(RuleBasedStateMachine):
 
 Model.TestCase.settings = settings(
     max_examples=60,
-    stateful_step_count=50,
+    stateful_step_count=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
