@@ -110,12 +110,12 @@ def everything(raw: Socket) -> bytes:
     return data
 
 
-def close_code(raw: Socket) -> int:
-    """The code of the close frame at the end of all; pongs and errors may come before it."""
+def close_of(raw: Socket) -> tuple[int, str]:
+    """Code and reason of the close frame at the end of all; pongs and errors may come before it."""
     data = everything(raw)
     at = data.rfind(b"\x88")
     assert at >= 0, f"no close frame in {data!r}"
-    return int.from_bytes(data[at + 2 : at + 4])
+    return int.from_bytes(data[at + 2 : at + 4]), data[at + 4 :].decode()
 
 
 def frame(opcode: Opcode, data: bytes, *, fin: bool = True) -> bytes:
@@ -300,7 +300,9 @@ def test_a_message_in_endless_pieces_is_closed(site: Site, part: bytes) -> None:
         with contextlib.suppress(ConnectionError):
             raw.sendall(frame(Opcode.TEXT, b"{", fin=False))
             raw.sendall(frame(Opcode.CONT, part, fin=False) * 5_000)
-        assert close_code(raw) == 1008
+        code, reason = close_of(raw)
+    assert code == 1008
+    assert "fragments" in reason
 
 
 def test_big_pieces_are_closed(site: Site) -> None:
@@ -309,7 +311,7 @@ def test_big_pieces_are_closed(site: Site) -> None:
             raw.sendall(frame(Opcode.TEXT, b"x" * 4_000, fin=False))
             raw.sendall(frame(Opcode.CONT, b"x" * 4_000, fin=False))
             raw.sendall(frame(Opcode.CONT, b"x" * 4_000, fin=False))
-        assert close_code(raw) == 1009
+        assert close_of(raw)[0] == 1009
 
 
 def test_a_flood_of_pings_is_answered_and_costs_nobody_else_anything(site: Site) -> None:
@@ -432,7 +434,7 @@ def test_who_is_too_slow_is_ended(site: Site) -> None:
                     if slow.recv(1) == b"":
                         break
         assert everything(silent) == b""
-        assert close_code(mute) == 1008
+        assert close_of(mute) == (1008, Code.TOO_SLOW)
         seen, code = ends_with(undecided)
         assert (code, [event["code"] for event in seen]) == (1008, [Code.TOO_SLOW])
     assert LOGIN_WITHIN - 2 < time.monotonic() - began < LOGIN_WITHIN + 30
