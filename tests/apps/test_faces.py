@@ -157,3 +157,14 @@ def test_any_time_can_be_looked_back_at(at: int) -> None:
     PeopleFace(lines.append, colour=False, typing=True).looked_back([Message("lobby", 1, "m1", "bob", "hi", at, False)])
     assert len(lines) == 1
     assert lines[0].endswith(" bob: hi")
+
+
+@pytest.mark.parametrize("evil", ["\x1b[2J", "\x9b2J", "\x7f", "\u202e", "\u2066", "\n", "\u2028", "\x00"])
+def test_json_is_one_line_that_commands_no_terminal_and_means_the_same(
+    evil: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    JsonFace().event(Notice(f"a{evil}", f"नमस्ते {evil}"))
+    printed = capsys.readouterr().out
+    assert evil[0] not in printed.rstrip("\n") or evil == "\u2028"
+    assert "नमस्ते" in printed
+    assert json.loads(printed) == {"event": "notice", "code": f"a{evil}", "message": f"नमस्ते {evil}"}

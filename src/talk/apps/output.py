@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import re
 import sys
 import threading
 from types import TracebackType
@@ -15,8 +16,8 @@ from talk.protocol.text import printable
 
 
 def as_json(event: dict[str, Any]) -> str:
-    """One line of JSON."""
-    return msgspec.json.encode(event).decode()
+    """One line of JSON. What a terminal could take for a command is written as an escape, also where JSON need not."""
+    return _COMMANDING.sub(lambda found: f"\\u{ord(found[0]):04x}", msgspec.json.encode(event).decode())
 
 
 def print_json(event: dict[str, Any]) -> None:
@@ -35,6 +36,9 @@ def complain(text: str) -> None:
     # It may be a sentence of the server's.
     sys.stderr.write(f"talk: {printable(text)}\n")
     sys.stderr.flush()
+
+
+_COMMANDING = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class Aside:

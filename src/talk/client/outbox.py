@@ -245,8 +245,7 @@ def take_back(db: Database, waiting: Waiting) -> None:
 def stored(db: Database, waiting: Waiting, now: int) -> bool:
     """The server has it on disk; whether that is news to the person who wrote it."""
     if waiting.kind == SAY:
-        db.run("DELETE FROM outbox WHERE row = ?", waiting.row)
-        return True
+        return bool(db.run("DELETE FROM outbox WHERE row = ?", waiting.row))
     db.run(
         "INSERT OR IGNORE INTO sent SELECT id, kind, target, content, ?, 0 FROM outbox WHERE row = ?", now, waiting.row
     )
