@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.client.world import World
 
-from talk.client import client, inbox, sending
+from talk.client import inbox, sending, staying
 
 
 @pytest.fixture(autouse=True)
@@ -21,8 +21,8 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only how long is waited changes; what is waited for does not."""
     monkeypatch.setattr(inbox, "RECEIPTS_WITHIN", 0.02)
     monkeypatch.setattr(sending, "LATER_MS", 150)
-    monkeypatch.setattr(client, "FIRST_DELAY", 0.02)
-    monkeypatch.setattr(client, "LONGEST_DELAY", 0.2)
+    monkeypatch.setattr(staying, "FIRST_DELAY", 0.02)
+    monkeypatch.setattr(staying, "LONGEST_DELAY", 0.2)
 
 
 @pytest.fixture

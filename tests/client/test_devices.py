@@ -83,7 +83,7 @@ async def test_a_device_that_was_taken_off_the_list_gets_nothing_more(world: Wor
     await bob.online.learner.accounts(me.account)
     shown = await bob.run(without_phone)
     await bob.ask(commands.SetDevices(id=random_id(), device_list=shown.device_list, devices=shown.devices))
-    await phone.until(lambda: phone.client._ended is not None, "its end")
+    await phone.until(lambda: phone.client._staying.ended is not None, "its end")
     await asha.client.send("bob", "to one")
     await bob.wait_for(PrivateMessage, text="to one")
     contact = await asha.run(contacts.find, "bob")

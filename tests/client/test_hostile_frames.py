@@ -314,7 +314,7 @@ async def test_whatever_is_changed_in_whatever_comes_the_client_lives_and_leaks_
             await between.cut()
     between.from_server = honest
     assert not [offline.reason for offline in asha.of(Offline) if "mistake" in offline.reason]
-    if asha.client._ended is None:
+    if asha.client._staying.ended is None:
         await asha.client.live()
         await asha.client.say("the end")
         await bob.wait_for(Message, text="the end")

@@ -192,7 +192,7 @@ async def test_a_connection_that_ends_at_any_moment_loses_nothing_and_tells_noth
 async def test_closing_while_the_connection_ends_stops_the_client(world: World) -> None:
     for number in range(8):
         asha = await world.join(f"asha{number}")
-        task = asha.client._loop_task
+        task = asha.client._staying.task
         assert task is not None
         await world.cut(asha)
         for _ in range(number):

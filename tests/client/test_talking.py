@@ -22,8 +22,8 @@ from talk.client import (
     Rejected,
     Sent,
     UnknownName,
+    staying,
 )
-from talk.client import client as client_module
 from talk.protocol.errors import Code, Refused
 
 
@@ -225,8 +225,8 @@ async def test_a_client_needs_to_know_which_chat_and_which_name(world: World, tm
 async def test_the_wait_between_tries_doubles_with_jitter_up_to_a_bound(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "FIRST_DELAY", 0.004)
-    monkeypatch.setattr(client_module, "LONGEST_DELAY", 0.016)
+    monkeypatch.setattr(staying, "FIRST_DELAY", 0.004)
+    monkeypatch.setattr(staying, "LONGEST_DELAY", 0.016)
     asha = await world.join("asha")
     await world.stop_server()
     await asha.until(lambda: len(asha.of(Offline)) >= 30, "30 tries")
@@ -248,5 +248,5 @@ async def test_a_connection_that_never_gets_anywhere_is_tried_less_and_less_ofte
         patched.setattr("talk.server.rules.rooms._check_room", broken)
         await world.cut(asha)
         await asha.until(lambda: len(asha.of(Offline)) >= 6, "6 tries")
-    assert asha.of(Offline)[5].retry_in >= client_module.LONGEST_DELAY / 2
+    assert asha.of(Offline)[5].retry_in >= staying.LONGEST_DELAY / 2
     await asha.wait_for(Online)

@@ -9,6 +9,7 @@ from typing import Any
 
 from talk.apps.output import print_json
 from talk.client import (
+    CatchingUp,
     ClientEvent,
     Ended,
     Mark,
@@ -19,6 +20,7 @@ from talk.client import (
     PeopleChanged,
     PrivateMessage,
     Ready,
+    Renamed,
     Sent,
 )
 from talk.protocol.text import printable
@@ -68,6 +70,10 @@ def _as_json(event: ClientEvent) -> dict[str, Any]:  # noqa: C901 - one case for
             return {"event": "mark", "id": id, "state": state} | ({"code": code, "message": reason} if reason else {})
         case PeopleChanged(came, left):
             return {"event": "presence", "came": list(came), "left": list(left)}
+        case Renamed(account, name):
+            return {"event": "renamed", "account": account, "name": name}
+        case CatchingUp(done, total):
+            return {"event": "catching_up", "done": done, "total": total}
         case Offline(reason, retry_in):
             return {"event": "offline", "message": reason, "retry_in": round(retry_in, 1)}
         case Online():
@@ -117,6 +123,8 @@ class PeopleFace:
                 self._offline = False
                 self._soft("Back online.")
             case Notice(code) if code in self._hidden:
+                pass
+            case Renamed() | CatchingUp():
                 pass
             case Notice(_, text) | Ended(_, text):
                 self._warn(text)

@@ -1,8 +1,10 @@
 """The async library that every client and bot is built on: `from talk import Client`."""
 
 from talk.client.client import Client, default_folder
+from talk.client.conversations import Conversation, Details, Line, ServerRecord
 from talk.client.errors import CannotConnect, ClientError, NotPrivate, ProfileError, Rejected, UnknownName
 from talk.client.events import (
+    CatchingUp,
     ClientEvent,
     Ended,
     Mark,
@@ -13,6 +15,7 @@ from talk.client.events import (
     PeopleChanged,
     PrivateMessage,
     Ready,
+    Renamed,
     Sent,
 )
 from talk.encryption.errors import EncryptionError
@@ -20,11 +23,15 @@ from talk.protocol.errors import Refused
 
 __all__ = [
     "CannotConnect",
+    "CatchingUp",
     "Client",
     "ClientError",
     "ClientEvent",
+    "Conversation",
+    "Details",
     "EncryptionError",
     "Ended",
+    "Line",
     "Mark",
     "Message",
     "NotPrivate",
@@ -37,7 +44,9 @@ __all__ = [
     "Ready",
     "Refused",
     "Rejected",
+    "Renamed",
     "Sent",
+    "ServerRecord",
     "UnknownName",
     "default_folder",
 ]

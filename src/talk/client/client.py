@@ -2,65 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
-import random
-import traceback
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from talk.client import outbox, store
-from talk.client.connection import Wire, clock_warning, open_wire
+from talk.client import outbox, reading, store
+from talk.client.conversations import Conversation, Details, Line, ServerRecord
 from talk.client.errors import CannotConnect, ClientError, NotPrivate, ProfileError, Rejected, UnknownName
-from talk.client.events import ClientEvent, Ended, Message, Notice, Offline, Online, PrivateMessage, Ready, Sent
+from talk.client.events import ClientEvent, Ended, Message, Notice, PrivateMessage, Sent
+from talk.client.export import Form, Progress, export
 from talk.client.learning import now
 from talk.client.lines import LOBBY
 from talk.client.online import OnlineSession
 from talk.client.outlet import Outlet
-from talk.client.people import People, shown_name
+from talk.client.people import People
 from talk.client.profile import AskPassphrase, ProfileFolder
-from talk.encryption import contacts, identity, names
+from talk.client.staying import Staying
+from talk.encryption import contacts, names
 from talk.encryption.contacts import Contact
 from talk.encryption.database import Database
-from talk.encryption.errors import EncryptionError, ProfileInUse, StorageFailed
+from talk.encryption.errors import EncryptionError
 from talk.local.folders import profiles_folder
 from talk.protocol import commands
-from talk.protocol.errors import Code, Refused
 from talk.protocol.events import Done, HistoryPage
-from talk.protocol.ids import random_id
+from talk.protocol.ids import is_account_id, random_id
 from talk.protocol.limits import MAX_HISTORY
 from talk.protocol.link import parse_link
 from talk.protocol.names import check_name
-from talk.protocol.proofs import Channel
 from talk.protocol.text import check_room_text, check_text, clean_text
 
-log = logging.getLogger(__name__)
-
-NO_NAME = "The owner of this server has given your name free, so you have none now. To take one: ?name NAME"
-FIRST_DELAY, LONGEST_DELAY = 0.2, 30.0  # seconds between tries to come back
 SAVE_SHOWN_EVERY = 100  # events that a program takes without a pause
-CLOSE_WITHIN = 5.0  # seconds
-
-# The server will say the same again, whatever is tried.
-FINAL = frozenset(
-    {
-        Code.BANNED,
-        Code.UNKNOWN_ACCOUNT,
-        Code.UNKNOWN_DEVICE,
-        Code.REPLACED,
-        Code.KICKED,
-        Code.INVITE_NEEDED,
-        Code.INVITE_INVALID,
-        Code.NAME_INVALID,
-        Code.NAME_RESERVED,
-        Code.NAME_TAKEN,
-        Code.UNSUPPORTED_VERSION,
-        Code.BAD_IDENTITY,
-    }
-)
+OFFLINE = "You are offline, so this cannot be done now. Nothing was changed."
 
 
 def default_folder(link: str) -> Path:
@@ -89,22 +64,15 @@ class Client:
     ) -> None:
         if folder is None and not link:
             raise ProfileError("Say which chat: a link to join, or the folder of a profile.")
-        self._given_link, self._given_name, self._from_now = link, name, from_now
+        self._given_link, self._given_name = link, name
         self._ask_passphrase = ask_passphrase
         self._profile = ProfileFolder(folder or default_folder(link))
         self._outlet = Outlet()
         self._saved = 0
         self._people = People()
-        self._online: OnlineSession | None = None
-        self._is_live = self._got_live = self._was_ready = self._closing = False
-        self._ended: Ended | None = None
-        self._moves = 0
-        self._moved = asyncio.Event()
-        self._loop_task: asyncio.Task[None] | None = None
-        self.name = name
+        self._staying = Staying(self._profile, self._people, self._outlet, from_now=from_now)
+        self._staying.name = name
         self.account = ""
-        self.is_registered = False
-        self.rooms: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
         if self._given_link:
@@ -118,7 +86,7 @@ class Client:
             raise
         for text in warnings:
             self._outlet.put(Notice("key_in_file", text))
-        self._loop_task = asyncio.create_task(self._stay_online(), name="talk-client")
+        self._staying.start(self._link)
         return self
 
     async def __aexit__(
@@ -128,21 +96,51 @@ class Client:
 
     async def close(self) -> None:
         """Go offline and close the profile. What is not sent yet stays in the outbox for the next time."""
-        task, self._loop_task = self._loop_task, None
-        self._closing = True
         self._outlet.close()
-        self._move()
         try:
-            if task is not None:
-                task.cancel()
-                await asyncio.wait({task}, timeout=CLOSE_WITHIN)
-                await self._save_shown()
+            await self._staying.stop()
+            await self._save_shown()
         finally:
             await self._profile.close()
+
+    # ---- who and where
 
     @property
     def folder(self) -> Path:
         return self._profile.folder
+
+    @property
+    def link(self) -> str:
+        """The link of this chat, without any invitation."""
+        return replace(self._link, token="").text
+
+    @property
+    def name(self) -> str:
+        """What this profile goes by, or will when it joins."""
+        return self._staying.name
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether the server knows this profile."""
+        return self._staying.is_registered
+
+    @property
+    def rooms(self) -> dict[str, str]:
+        """The rooms of the server, id to name; empty before the first connection of this start."""
+        return self._staying.rooms
+
+    @property
+    def is_online(self) -> bool:
+        """Whether it is online with everything that was missed."""
+        return self._staying.is_live
+
+    @property
+    def _online(self) -> OnlineSession | None:
+        return self._staying.session
+
+    def retry_now(self) -> None:
+        """Try to come back at once, instead of after the pause that Offline told of."""
+        self._staying.retry_now()
 
     # ---- what happens
 
@@ -168,35 +166,11 @@ class Client:
 
     async def live(self) -> None:
         """Wait until online with everything that was missed. Errors: ClientError when that has ended for good."""
-        while not self._is_live:
-            self._check_not_ended()
-            await self._moved.wait()
+        await self._staying.live()
 
     async def sent(self) -> None:
         """Wait until nothing waits to be sent. Errors: ClientError when nothing will be, because it has ended."""
-        while True:
-            moves = self._moves
-            self._check_not_closed()
-            if not await self._profile.run(outbox.how_many):
-                return
-            self._check_not_ended()
-            if moves == self._moves:
-                await self._moved.wait()
-
-    def _check_not_ended(self) -> None:
-        self._check_not_closed()
-        if self._ended is not None:
-            raise ClientError(self._ended.text)
-
-    def _check_not_closed(self) -> None:
-        if self._closing:
-            raise ClientError("This client was closed. What is not sent yet is kept for the next time.")
-
-    def _move(self) -> None:
-        """Let those look again who wait for something to be sent, or to be online."""
-        self._moves += 1
-        self._moved.set()
-        self._moved.clear()
+        await self._staying.sent()
 
     async def _save_shown(self) -> None:
         """Remember what the program has taken."""
@@ -206,7 +180,7 @@ class Client:
                 await self._profile.run(store.set_shown, taken)
                 self._saved = taken
 
-    # ---- what to do
+    # ---- writing
 
     async def say(self, text: str) -> str:
         """Say something to everybody in the lobby; the message's id, once it is queued on disk.
@@ -215,11 +189,12 @@ class Client:
         """
         text = clean_text(text)
         check_room_text(text)
-        id = await self._profile.run(_say, text)
-        self._outlet.put(Sent(id, text))
-        if self._online is not None:
-            self._online.sender.wake_says.set()
-        return id
+
+        def say(db: Database) -> Sent:
+            room = store.lobby(db)
+            return Sent(outbox.put_say(db, room, text, now()), text, conversation=room)
+
+        return self._queued(await self._profile.run(say))
 
     async def send(self, name: str, text: str) -> str:
         """Send a private text to whoever has this name; the message's id, once it is queued on disk.
@@ -229,13 +204,50 @@ class Client:
         name, text = clean_text(name).strip(), clean_text(text)
         check_text(text)
         contact = await self._find(name)
-        if contact is not None and contact.account == self.account:
-            raise ClientError("That is you. Nothing was sent.")
+        self._check_other(contact.account if contact else "")
         id = await self._profile.run(outbox.put_private, name, text, now())
-        self._outlet.put(Sent(id, text, contact.name if contact else name))
+        to, account = (contact.name, contact.account) if contact else (name, "")
+        return self._queued(Sent(id, text, to, account))
+
+    async def send_to(self, account: str, text: str) -> str:
+        """The same, to a person whose keys are known, by account: a name may change hands, an account cannot.
+
+        Errors: NameMoved; Refused for a text that cannot be sent; ClientError for somebody unknown; ProfileError.
+        """
+        text = clean_text(text)
+        check_text(text)
+        self._check_other(account)
+
+        def send(db: Database) -> Sent:
+            contact = contacts.get(db, account)
+            if contact is None:
+                raise ClientError("This person's keys are not known here, so nothing was sent. Look them up by name.")
+            return Sent(outbox.put_to(db, contact, text, now()), text, contact.name, account)
+
+        return self._queued(await self._profile.run(send))
+
+    async def retry(self, id: str) -> str:
+        """Queue a line that has failed once more, as a new message in the same conversation; its id.
+
+        Errors: ClientError when it has not failed; NameMoved; ProfileError.
+        """
+        return self._queued(await self._profile.run(outbox.put_failed_again, id, now()))
+
+    async def discard(self, id: str) -> None:
+        """Remove a line that has failed. Errors: ClientError when it has not."""
+        await self._profile.run(outbox.discard, id)
+
+    def _queued(self, sent: Sent) -> str:
+        self._outlet.put(sent)
         if self._online is not None:
-            self._online.sender.wake_private.set()
-        return id
+            (self._online.sender.wake_private if sent.to else self._online.sender.wake_says).set()
+        return sent.id
+
+    def _check_other(self, account: str) -> None:
+        if account == self.account:
+            raise ClientError("That is you. Nothing was sent.")
+
+    # ---- people
 
     async def person(self, name: str) -> str:
         """The name as its holder writes it. Errors: UnknownName; NameMoved."""
@@ -247,7 +259,7 @@ class Client:
         if not name:
             raise NotPrivate
         contact = await self._profile.run(contacts.find, name)
-        if contact is not None or self._online is None or not self._is_live:
+        if contact is not None or self._online is None or not self.is_online:
             return contact
         try:
             await self._online.learner.name(name)
@@ -258,37 +270,46 @@ class Client:
             raise UnknownName(name, self._people.like(name))
         return contact
 
+    async def person_account(self, name: str) -> str:
+        """The account of whoever has this name, asking the server for somebody new.
+
+        Errors: UnknownName; NameMoved; CannotConnect; ClientError for oneself.
+        """
+        name = clean_text(name).strip()
+        contact = await self._find(name)
+        if contact is None:
+            raise CannotConnect(f"You are offline, so nobody can be asked who {name} is. Try it again later.")
+        if contact.account == self.account:
+            raise ClientError("That is you.")
+        return contact.account
+
+    async def details(self, account: str) -> Details:
+        """Whose keys these are. The server is asked for somebody who is no contact yet, if it can be."""
+        found = await self._profile.run(reading.details, account)
+        if found is None and self._online is not None and self.is_online and is_account_id(account):
+            with contextlib.suppress(CannotConnect, Rejected):
+                await self._online.learner.accounts(account)
+            found = await self._profile.run(reading.details, account)
+        if found is not None:
+            return found
+        return await self._profile.run(reading.stranger, account, self._people.names.get(account, ""))
+
+    def here(self) -> dict[str, str]:
+        """Who is connected: account to name; as last heard while offline."""
+        return dict(self._people.here)
+
     def people(self) -> tuple[str, ...]:
         """The names of those who are connected, sorted; as last heard while offline."""
         return self._people.users()
-
-    async def history(self, name: str = LOBBY, limit: int = 50, before: int = 0) -> list[Message | PrivateMessage]:
-        """The newest messages of the lobby or of the conversation with that person, oldest first.
-
-        The lobby's come from the server while online, at most 200, and with `before` those before that number, so that
-        nothing is out of reach; otherwise they are what this device has. Errors: NameMoved.
-        """
-        if name != LOBBY:
-            contact = await self._profile.run(contacts.find, name)
-            return await self._profile.run(store.last_of, contact.account, limit) if contact else []
-        room = await self._profile.run(store.lobby)
-        if not room:
-            return []
-        if self._online is not None and self._is_live:
-            query = commands.History(id=random_id(), room=room, before=before, limit=max(1, min(limit, MAX_HISTORY)))
-            with contextlib.suppress(CannotConnect, Rejected):
-                page = await self._online.answers.ask(query, HistoryPage)
-                return await self._profile.run(store.as_shown, page.events)
-        return await self._profile.run(store.last_of, room, limit)
 
     async def rename(self, name: str) -> None:
         """Take another name. Errors: Refused for what cannot be a name; Rejected (with suggestions); CannotConnect."""
         name = check_name(name)
         if self._online is None:
-            raise CannotConnect("You are offline, so this cannot be done now. Nothing was changed.")
+            raise CannotConnect(OFFLINE)
         await self._online.answers.ask(commands.Rename(id=random_id(), name=name), Done)
         await self._profile.run(store.set_name, name)
-        self.name = name
+        self._staying.name = name
 
     async def block(self, name: str) -> None:
         """Show nothing more of this person, in the lobby or privately. Errors: UnknownName."""
@@ -316,7 +337,79 @@ class Client:
 
         return await self._profile.run(accept)
 
-    # ---- staying online
+    # ---- reading
+
+    async def history(self, name: str = LOBBY, limit: int = 50, before: int = 0) -> list[Message | PrivateMessage]:
+        """The newest messages of the lobby or of the conversation with that person, oldest first.
+
+        The lobby's come from the server while online, at most 200, and with `before` those before that number, so that
+        nothing is out of reach; otherwise they are what this device has. Errors: NameMoved.
+        """
+        if name != LOBBY:
+            contact = await self._profile.run(contacts.find, name)
+            return await self._profile.run(store.last_of, contact.account, limit) if contact else []
+        room = await self._profile.run(store.lobby)
+        if not room:
+            return []
+        if self.is_online:
+            with contextlib.suppress(CannotConnect, Rejected):
+                page = await self._page(room, before, limit)
+                return await self._profile.run(store.as_shown, page.events)
+        return await self._profile.run(store.last_of, room, limit)
+
+    async def conversations(self) -> list[Conversation]:
+        """The lobby and everybody with whom something was said, whoever spoke last first.
+
+        A private line that still waits to learn whose name it is has no conversation yet.
+        """
+        return await self._profile.run(reading.conversations)
+
+    async def lines(self, key: str, before: int = 0, limit: int = 100) -> list[Line]:
+        """The newest kept lines of a conversation before that row (0: of all), oldest first, at most 1,000."""
+        return await self._profile.run(reading.lines, key, before, limit)
+
+    async def line(self, id: str) -> Line | None:
+        """The kept line of this id."""
+        return await self._profile.run(reading.line, id)
+
+    async def earlier(self, key: str, before_seq: int, limit: int = 100) -> list[Line]:
+        """A room's lines before that number (0: its newest), oldest first, at most 200, from the server; none is kept.
+
+        What is kept already comes with its row. Errors: CannotConnect; Rejected for what is no room.
+        """
+        page = await self._page(key, before_seq, limit)
+        return await self._profile.run(reading.of_page, page.events)
+
+    async def _page(self, room: str, before: int, limit: int) -> HistoryPage:
+        if self._online is None:
+            raise CannotConnect("You are offline, so earlier lines cannot be fetched. Try it again when you are back.")
+        query = commands.History(id=random_id(), room=room, before=before, limit=max(1, min(limit, MAX_HISTORY)))
+        return await self._online.answers.ask(query, HistoryPage)
+
+    async def mark_read(self, key: str, row: int) -> None:
+        """A person has read this conversation up to that row. It never goes back."""
+        await self._profile.run(reading.mark_read, key, row)
+
+    async def set_draft(self, key: str, text: str) -> None:
+        """Keep what is written and not sent; at most 20,000 characters of it."""
+        await self._profile.run(reading.set_draft, key, text)
+
+    async def set_muted(self, key: str, muted: bool) -> None:
+        """Whether a person wants no notifications of this conversation. The library itself does nothing with it."""
+        await self._profile.run(reading.set_muted, key, muted)
+
+    async def seen_by_server(self, id: str) -> ServerRecord | None:
+        """What the server held of this private message; None for another, and for one that it has not stored."""
+        return await self._profile.run(reading.server_record, id)
+
+    async def export(self, key: str, path: Path, form: Form, progress: Progress | None = None) -> int:
+        """Write a whole conversation, as far as it is kept here, into a file (mode 0600); how many lines.
+
+        `progress` is told lines so far and all. Errors: ClientError when the file cannot be written; ProfileError.
+        """
+        return await export(self._profile, key, path, form, progress)
+
+    # ---- at the start
 
     async def _load(self) -> None:
         profile = await self._profile.run(store.load)
@@ -339,128 +432,19 @@ class Client:
         await self._check_name(profile)
         self._link = link or parse_link(profile.link)
         self._saved = profile.shown
-        self._outlet = Outlet(profile.shown)
+        self._outlet.begin(profile.shown)
         self.account = profile.own.account
-        self.is_registered = profile.registered
+        self._staying.is_registered = profile.registered
 
     async def _check_name(self, profile: store.Profile) -> None:
         wanted = self._given_name
         if not profile.registered:
             # The name was refused the last time, or never asked for: take the one given now.
-            self.name = wanted or profile.name
+            self._staying.name = wanted or profile.name
             return
-        self.name = profile.name
+        self._staying.name = profile.name
         if wanted and not await self._profile.run(store.has_had_name, wanted):
             raise ProfileError(
                 f"You are {profile.name} in this chat. To take another name: ?name {wanted}. To join as somebody else, "
                 "choose another folder: --data FOLDER"
             )
-
-    async def _stay_online(self) -> None:
-        delay = FIRST_DELAY
-        # Not only until it is cancelled: a task group that fails at the same moment takes the cancellation with it.
-        while not self._closing:
-            reason = await self._once_online()
-            if reason is None or self._closing:
-                return
-            if self._got_live:
-                delay = FIRST_DELAY
-            self._got_live = False
-            pause = random.uniform(delay / 2, delay)  # noqa: S311 - jitter, so that a crowd does not come back at once
-            self._outlet.put(Offline(reason, pause))
-            await asyncio.sleep(pause)
-            delay = min(delay * 2, LONGEST_DELAY)
-
-    async def _once_online(self) -> str | None:
-        """Be online for as long as it lasts; why it did not, or None when there is no use in trying again."""
-        try:
-            await self._outlet.room()
-            await self._session(await self._connect())
-        except (Rejected, Refused) as refused:
-            if refused.code in FINAL:
-                await self._end(refused)
-                return None
-            return str(refused)
-        except (CannotConnect, OSError) as error:
-            return str(error)
-        except EncryptionError as error:
-            if isinstance(error, StorageFailed | ProfileInUse):  # that may pass
-                return str(error)
-            self._over(type(error).__name__, str(error))
-            return None
-        except Exception as error:
-            # Its words may hold what is private.
-            log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-            return f"TAlk made a mistake ({type(error).__name__}); its log says where. Nothing is lost"
-        return "the connection ended"
-
-    async def _end(self, refused: Rejected | Refused) -> None:
-        if refused.code == Code.UNKNOWN_ACCOUNT:
-            with contextlib.suppress(EncryptionError):
-                await self._profile.run(store.forget_registration)
-        self._over(refused.code, _with_suggestions(refused))
-
-    def _over(self, code: str, text: str) -> None:
-        self._ended = Ended(code, text)
-        self._outlet.put(self._ended)
-        self._move()
-
-    async def _connect(self) -> Wire:
-        """Errors: CannotConnect, Rejected; Refused for a name that no server takes."""
-        profile = await self._profile.run(store.loaded)
-
-        async def login(channel: Channel) -> commands.Login | commands.Register:
-            proof = await self._profile.run(identity.sign_login, channel)
-            if profile.registered:
-                return commands.Login(
-                    id=random_id(), account=profile.own.account, device=profile.own.device, proof=proof
-                )
-            public = await self._profile.run(identity.public_identity)
-            return commands.Register(
-                id=random_id(), name=check_name(self.name), identity=public, proof=proof, invite=self._link.token
-            )
-
-        return await open_wire(self._link, login, now())
-
-    async def _session(self, wire: Wire) -> None:
-        """Be online for as long as it lasts. Errors: CannotConnect, Rejected, Malformed, ProfileError."""
-        try:
-            await self._welcomed(wire)
-            self._online = OnlineSession(
-                wire, self._profile, self._people, self._outlet, moved=self._move, when_live=self._now_live
-            )
-            await self._online.run()
-        finally:
-            self._online, self._is_live = None, False
-            await wire.close()
-
-    async def _welcomed(self, wire: Wire) -> None:
-        at_head = self._from_now and not self.is_registered
-        await self._profile.run(store.welcomed, wire.welcome, at_head=at_head)
-        self.name = shown_name(wire.welcome.name)
-        self.is_registered = True
-        self.rooms = {room.room: room.name for room in wire.welcome.rooms}
-        if not wire.welcome.name:
-            self._outlet.put(Notice("no_name", NO_NAME))
-        warning = clock_warning(wire.clock_off_ms)
-        if warning is not None:
-            self._outlet.put(Notice("clock_off", str(warning)))
-
-    def _now_live(self) -> None:
-        self._is_live = self._got_live = True
-        if self._was_ready:
-            self._outlet.put(Online())
-        else:
-            self._was_ready = True
-            self._outlet.put(Ready(self.name, self._people.users()))
-        self._move()
-
-
-def _say(db: Database, text: str) -> str:
-    return outbox.put_say(db, store.lobby(db), text)
-
-
-def _with_suggestions(refused: Rejected | Refused) -> str:
-    if not refused.suggestions:
-        return str(refused)
-    return f"{refused} These are free: {', '.join(refused.suggestions)}."

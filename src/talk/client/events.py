@@ -18,16 +18,24 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A line is queued on disk. `to` is the person's name for a private one, "" for the lobby."""
+    """A line is queued on disk. `to` is the person's name for a private one, "" for the lobby.
+
+    `conversation` is the room's id or the person's account, "" while that is not known.
+    """
 
     id: str
     text: str
     to: str = ""
+    conversation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Somebody said this in a room; one's own lines come too, in their place."""
+    """Somebody said this in a room; one's own lines come too, in their place.
+
+    `row` is where it stands on this device's disk, 0 when it is not kept; `conversation` is the room's id, `account`
+    who wrote it.
+    """
 
     room: str
     seq: int
@@ -36,13 +44,17 @@ class Message:
     text: str
     at: int
     mine: bool
+    row: int = 0
+    conversation: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PrivateMessage:
     """A private text. `missed` says how many of that device's messages should have come before it and did not.
 
-    With `mine` another of one's own devices wrote it, to `to`.
+    With `mine` another of one's own devices wrote it, to `to`. `row` is where it stands on this device's disk,
+    `conversation` the other person's account, `account` who wrote it.
     """
 
     id: str
@@ -52,6 +64,9 @@ class PrivateMessage:
     at: int
     mine: bool = False
     missed: int = 0
+    row: int = 0
+    conversation: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +85,25 @@ class PeopleChanged:
 
     came: tuple[str, ...]
     left: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """A contact, or somebody who is connected, goes by another name than was last shown."""
+
+    account: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CatchingUp:
+    """After a login, while much that was missed comes in: lines so far, and how many they will be as far as is known.
+
+    The last of them has `done == total`.
+    """
+
+    done: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,4 +135,17 @@ class Ended:
     text: str
 
 
-ClientEvent = Ready | Sent | Message | PrivateMessage | Mark | PeopleChanged | Offline | Online | Notice | Ended
+ClientEvent = (
+    Ready
+    | Sent
+    | Message
+    | PrivateMessage
+    | Mark
+    | PeopleChanged
+    | Renamed
+    | CatchingUp
+    | Offline
+    | Online
+    | Notice
+    | Ended
+)

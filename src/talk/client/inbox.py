@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from talk.client import outbox, store
+from talk.client import held, outbox, store
 from talk.client.events import ClientEvent, Mark, Notice
 from talk.client.people import shown_name
 from talk.encryption import contacts, messages
@@ -17,6 +17,7 @@ from talk.protocol.ids import is_account_id
 from talk.protocol.limits import RECEIPTS_WITHIN
 from talk.protocol.text import check_text
 
+EXPIRED = "Nobody fetched it within 30 days, so the server let it go."
 MAX_IDS = 200  # in one receipt that is read
 
 
@@ -48,9 +49,11 @@ def _take_notice(db: Database, mail: events.Mail, device: str, now: int) -> list
         outbox.put_again(db, notice.id, mail.account, notice.device, now)
         return []
     # A copy for another device of one's own, or an older text to this person, says nothing of this one.
-    if not _went_to(db, device, notice.id, mail.account) or not store.set_mark(db, device, notice.id, "failed"):
+    if not _went_to(db, device, notice.id, mail.account):
         return []
-    return [Mark(notice.id, "failed", "Nobody fetched it within 30 days, so the server let it go.", "expired")]
+    if not store.set_mark(db, device, notice.id, "failed", EXPIRED):
+        return []
+    return [Mark(notice.id, "failed", EXPIRED, "expired")]
 
 
 def _take_sealed(db: Database, mail: events.Mail, now: int, *, final: bool) -> list[ClientEvent]:
@@ -98,7 +101,9 @@ def _take_text(db: Database, mail: events.Mail, opened: messages.Opened, now: in
         return [Notice("bad_text", f"{name} sent a private text that is not allowed, so it is not shown.")]
     conversation, sender = (to if mine else opened.account), (opened.account, opened.device, name)
     missed = opened.missed - store.take_unopened(db, opened.device, opened.missed)
-    new = store.keep_private(db, conversation, first_id, sender, text, mail.at, missed)
+    new = store.keep_line(db, conversation, first_id, sender, text, mail.at, missed=missed)
+    if new:
+        held.keep_received(db, first_id, conversation, mail, to)
     if new and not mine:
         outbox.put_receipt(db, opened.account, first_id, now + int(RECEIPTS_WITHIN * 1000))
     return []

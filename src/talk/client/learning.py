@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from talk.client.answers import Answers
-from talk.client.events import ClientEvent, Notice
+from talk.client.events import ClientEvent, Notice, Renamed
 from talk.client.profile import ProfileFolder
 from talk.encryption import contacts, names
 from talk.encryption.database import Database
@@ -43,25 +43,47 @@ class Learner:
 
     async def _pin(self, profile: events.Profile) -> bool:
         try:
-            learned = await self._profile.run(contacts.learn, profile, now())
+            learned, is_renamed = await self._profile.run(_learn, profile, now())
         except PeerError as error:
             self._emit(Notice("identity_refused", str(error)))
             return False
         if learned.added:
             self._emit(Notice("new_device", f"{learned.contact.name} now also uses another device."))
+        if is_renamed:
+            self._emit(Renamed(profile.account, learned.contact.name))
         if learned.moved is not None:
             self._emit(Notice("name_moved", str(learned.moved)))
         return True
 
-    async def check_names(self, shown: dict[str, str]) -> None:
-        """A name that belongs to other keys than before is a hard stop, and the person is told. Account → name."""
+    async def check_names(self, shown: dict[str, str], today: dict[str, str] | None = None) -> set[str]:
+        """Take note of names, account → name; which contacts go by another one since.
 
-        def check(db: Database) -> list[NameMoved]:
-            seen = (names.seen_name(db, account, name) for account, name in shown.items() if name)
-            return [moved for moved in seen if moved is not None]
-
-        for moved in await self._profile.run(check):
+        A name that belongs to other keys than before is a hard stop, and the person is told. `today` are names that
+        hold now, while `shown` are from some time ago.
+        """
+        moves, renamed = await self._profile.run(_check_names, shown, today or {})
+        for moved in moves:
             self._emit(Notice("name_moved", str(moved)))
+        return renamed
+
+
+def _check_names(db: Database, shown: dict[str, str], today: dict[str, str]) -> tuple[list[NameMoved], set[str]]:
+    before = {account: contacts.get(db, account) for account in shown}
+    seen = [names.seen_name(db, *pair) for named in (shown, today) for pair in named.items() if pair[1]]
+    renamed = {account for account, contact in before.items() if contact and _name_of(db, account) != contact.name}
+    return [moved for moved in seen if moved is not None], renamed
+
+
+def _learn(db: Database, profile: events.Profile, at: int) -> tuple[contacts.Learned, bool]:
+    """What was new in a profile, and whether its contact goes by another name since."""
+    before = _name_of(db, profile.account)
+    learned = contacts.learn(db, profile, at)
+    return learned, not learned.is_new and learned.contact.name != before
+
+
+def _name_of(db: Database, account: str) -> str:
+    contact = contacts.get(db, account)
+    return contact.name if contact else ""
 
 
 def now() -> int:

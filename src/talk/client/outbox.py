@@ -14,13 +14,16 @@ from typing import Any
 
 import msgspec
 
-from talk.client import store
-from talk.encryption import contacts, messages, sessions
+from talk.client import held, store
+from talk.client.errors import ClientError
+from talk.client.events import Sent
+from talk.encryption import contacts, messages, names, sessions
 from talk.encryption.contacts import Contact
 from talk.encryption.database import Database
+from talk.encryption.errors import NameMoved
 from talk.encryption.own import own
 from talk.protocol import commands, wire
-from talk.protocol.ids import random_id
+from talk.protocol.ids import is_account_id, random_id
 from talk.protocol.keys import Device, SignedKey
 from talk.protocol.limits import MAIL_LIFETIME_MS
 
@@ -58,9 +61,11 @@ class NeedsSessions:
     devices: tuple[Device, ...]
 
 
-def put_say(db: Database, room: str, text: str) -> str:
+def put_say(db: Database, room: str, text: str, at: int) -> str:
     """Queue a line for a room, "" for the lobby before it is known; its id."""
-    return _put(db, SAY, room, "", {"text": text})
+    id = _put(db, SAY, room, "", {"text": text})
+    store.keep_line(db, room, id, _me(db), text, at)
+    return id
 
 
 def put_private(db: Database, name: str, text: str, at: int) -> str:
@@ -69,13 +74,72 @@ def put_private(db: Database, name: str, text: str, at: int) -> str:
     Errors: NameMoved when the name belongs to other keys than before.
     """
     contact = contacts.find(db, name)
-    target = contact.account if contact else ""
-    id = _put(db, TEXT, target, name, {"text": text})
-    me = own(db)
-    profile = store.load(db)
-    sender = (me.account, me.device, profile.name if profile else "")
-    store.keep_private(db, target, id, sender, text, at)
+    return _put_private(db, contact.account if contact else "", name, text, at)
+
+
+def put_to(db: Database, contact: Contact, text: str, at: int) -> str:
+    """Queue a private text for this contact; its id. Errors: NameMoved when their name is in dispute."""
+    moved = dispute_about(db, contact)
+    if moved is not None:
+        raise moved
+    return _put_private(db, contact.account, contact.name, text, at)
+
+
+def dispute_about(db: Database, contact: Contact) -> NameMoved | None:
+    """What stands against sending to this contact: their name is another's, or is shown for another."""
+    return names.dispute_of(db, contact.account) or names.dispute(db, contact.name)
+
+
+def _put_private(db: Database, account: str, name: str, text: str, at: int) -> str:
+    id = _put(db, TEXT, account, name, {"text": text})
+    store.keep_line(db, account, id, _me(db), text, at, typed=name)
     return id
+
+
+def _me(db: Database) -> tuple[str, str, str]:
+    me, profile = own(db), store.load(db)
+    return me.account, me.device, profile.name if profile else ""
+
+
+def put_failed_again(db: Database, id: str, at: int) -> Sent:
+    """Queue the text of a line that has failed once more, as a new message in its place.
+
+    Errors: ClientError when it has not failed, NameMoved.
+    """
+    row, conversation, typed, text = _failed_line(db, id)
+    contact = contacts.get(db, conversation) if is_account_id(conversation) else None
+    if contact is not None:
+        new_id, to = put_to(db, contact, text, at), contact.name
+    elif typed:
+        new_id, to = put_private(db, typed, text, at), typed
+    else:
+        new_id, to = put_say(db, conversation, text, at), ""
+    _remove(db, row, id)
+    now_in = db.one("SELECT conversation FROM messages WHERE device = ? AND id = ?", own(db).device, new_id)
+    return Sent(new_id, text, to, now_in[0] if now_in else conversation)
+
+
+def discard(db: Database, id: str) -> None:
+    """Remove a line that has failed. Errors: ClientError when it has not."""
+    row, *_ = _failed_line(db, id)
+    _remove(db, row, id)
+
+
+def _failed_line(db: Database, id: str) -> tuple[int, str, str, str]:
+    row = db.one(
+        "SELECT row, conversation, typed, text FROM messages WHERE id = ? AND device = ? AND mark = 'failed'",
+        *(id, own(db).device),
+    )
+    if row is None:
+        raise ClientError("This line has not failed, or is gone already. Nothing was changed.")
+    return row[0], row[1], row[2], row[3]
+
+
+def _remove(db: Database, row: int, id: str) -> None:
+    db.run("DELETE FROM messages WHERE row = ?", row)
+    db.run("DELETE FROM held WHERE row = ?", row)
+    # Nobody shall get both: it is not sealed again for a device that asks for it.
+    db.run("DELETE FROM sent WHERE id = ?", id)
 
 
 def put_receipt(db: Database, account: str, message_id: str, due: int) -> None:
@@ -242,13 +306,16 @@ def take_back(db: Database, waiting: Waiting) -> None:
     db.run("UPDATE outbox SET frame = NULL WHERE row = ?", waiting.row)
 
 
-def stored(db: Database, waiting: Waiting, now: int) -> bool:
-    """The server has it on disk; whether that is news to the person who wrote it."""
+def stored(db: Database, waiting: Waiting, now: int, at: int) -> bool:
+    """The server has it on disk since `at` by its clock; whether that is news to the person who wrote it."""
     if waiting.kind == SAY:
+        store.set_mark(db, own(db).device, waiting.id, "stored")
         return bool(db.run("DELETE FROM outbox WHERE row = ?", waiting.row))
     db.run(
         "INSERT OR IGNORE INTO sent SELECT id, kind, target, content, ?, 0 FROM outbox WHERE row = ?", now, waiting.row
     )
+    if waiting.kind == TEXT:
+        _keep_what_is_held(db, waiting, at)
     db.run("DELETE FROM outbox WHERE row = ?", waiting.row)
     db.run("DELETE FROM sent WHERE at < ?", now - 2 * MAIL_LIFETIME_MS)
     if waiting.kind != TEXT or "first_id" in waiting.content:
@@ -256,14 +323,21 @@ def stored(db: Database, waiting: Waiting, now: int) -> bool:
     return store.set_mark(db, own(db).device, waiting.id, "stored")
 
 
-def failed(db: Database, waiting: Waiting) -> str | None:
+def _keep_what_is_held(db: Database, waiting: Waiting, at: int) -> None:
+    row = db.one("SELECT frame FROM outbox WHERE row = ?", waiting.row)
+    if row is not None and row[0] is not None:
+        send = wire.decode_command(row[0])
+        assert isinstance(send, commands.Send)
+        held.keep_sent(db, str(waiting.content.get("first_id", waiting.id)), send, at)
+
+
+def failed(db: Database, waiting: Waiting, reason: str) -> str | None:
     """It cannot be sent, and will not be tried again; the id of the text that has failed, if that is news."""
     take_back(db, waiting)
     db.run("DELETE FROM outbox WHERE row = ?", waiting.row)
-    if waiting.kind == SAY:
-        return waiting.id
     first_id = str(waiting.content.get("first_id", waiting.id))
-    return first_id if store.set_mark(db, own(db).device, first_id, "failed") else None
+    is_news = store.set_mark(db, own(db).device, first_id, "failed", reason)
+    return first_id if is_news or waiting.kind == SAY else None
 
 
 def start_sessions(

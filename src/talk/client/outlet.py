@@ -24,6 +24,10 @@ class Outlet:
         self._watched = self._closed = False
         self.queued = self.taken = shown
 
+    def begin(self, shown: int) -> None:
+        """What the program has taken before, as the profile remembers it."""
+        self.queued = self.taken = shown
+
     @property
     def is_empty(self) -> bool:
         return not self._waiting

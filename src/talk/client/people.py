@@ -56,6 +56,12 @@ class People:
         came = [account for account in self.here if account not in before]
         return came, {account: name for account, name in before.items() if account not in self.here}
 
+    def heard(self, shown: dict[str, str]) -> set[str]:
+        """Take note of names, account → name; which of these people were known by another name until now."""
+        renamed = {account for account, name in shown.items() if name and self.names.get(account, name) != name}
+        self.names.update({account: shown[account] for account in renamed})
+        return renamed
+
     def users(self) -> tuple[str, ...]:
         """The names of those who are connected, sorted."""
         return tuple(sorted(name for name in self.here.values() if name))

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from talk.client import inbox, store
 from talk.client.answers import Answers
 from talk.client.backlog import Backlog
+from talk.client.catching_up import Progress
 from talk.client.connection import Wire
-from talk.client.events import Notice, PeopleChanged
+from talk.client.events import CatchingUp, Notice, PeopleChanged, Renamed
 from talk.client.learning import Learner, now
 from talk.client.outlet import Outlet
-from talk.client.people import People
+from talk.client.people import People, shown_name
 from talk.client.profile import ProfileFolder
 from talk.encryption.errors import UnknownDevice
 from talk.protocol import commands, events
@@ -38,7 +39,13 @@ class Receiver:
         self._wire, self._answers, self._profile, self._learner = wire, answers, profile, learner
         self._people, self._outlet = people, outlet
         self._when_mail, self._when_live = when_mail, when_live
+        self._progress = Progress(0)
+        self._is_live = False
         self.backlog = Backlog()
+
+    def expect(self, lines: int) -> None:
+        """So many lines of rooms were missed."""
+        self._progress = Progress(lines)
 
     async def work(self) -> None:
         """Take event by event until cancelled. Errors: CannotConnect, Rejected, ProfileError."""
@@ -53,22 +60,27 @@ class Receiver:
             if got_mail:
                 await self.acknowledge()
             if any(isinstance(event, events.Live) for event in batch):
+                self._is_live = True
+                self._tell(self._progress.ended())
                 self._when_live()
 
     async def _take_rooms(self, lines: list[events.RoomEvent]) -> None:
         if lines:
             await self._profile.run(store.take_room_events, lines)
-            await self._learner.check_names({event.account: event.name for event in lines})
+            await self._check_names({event.account: event.name for event in lines})
+            self._tell(self._progress.took(len(lines)))
 
     async def _take(self, event: events.Event) -> bool:
         """Work one event through that is not a room's; whether it was mail."""
         match event:
             case events.Mail():
                 await self._take_mail(event)
+                self._tell(self._progress.took(1))
                 return True
             case events.Gap(room, after, following):
                 await self._profile.run(store.skip_to, room, following - 1)
                 self._outlet.put(Notice("gap", GAP.format(following - after - 1)))
+                self._progress.skipped(following - after - 1)
             case events.People() | events.Presence():
                 await self._take_presence(event)
             case events.Error():
@@ -85,7 +97,7 @@ class Receiver:
         if mail.account == self._wire.welcome.account:
             await self._learn_strangers()
         if mail.kind == events.SEALED:
-            await self._learner.check_names({mail.account: mail.name})
+            await self._check_names({mail.account: mail.name})
         self._when_mail()
 
     async def _open(self, mail: events.Mail, *, final: bool) -> None:
@@ -116,8 +128,32 @@ class Receiver:
         await self._profile.run(store.forget_undecryptable, unreadable)
 
     async def _take_presence(self, event: events.People | events.Presence) -> None:
+        was_complete = self._people.complete
+        renamed = self._people.heard({person.account: shown_name(person.name) for person in _persons(event)})
         came, left = self._people.take(event)
-        await self._learner.check_names({account: self._people.names[account] for account in came})
+        names = {account: self._people.names[account] for account in (*came, *renamed)}
+        if self._people.complete and not was_complete:
+            names |= await self._profile.run(store.called_otherwise, self._people.here)
+        self._tell_renamed(names, renamed | await self._learner.check_names(names))
         if came or left:
             shown = tuple(self._people.names[account] for account in came)
             self._outlet.put(PeopleChanged(shown, tuple(left.values())))
+
+    async def _check_names(self, shown: dict[str, str]) -> None:
+        """Take note of names on lines. Those of what was missed may be old: presence comes after them then."""
+        today = {} if self._is_live else {a: self._people.here[a] for a in shown if self._people.here.get(a)}
+        renamed = await self._learner.check_names(shown, today)
+        now_called = {account: shown_name(name) for account, name in (shown | today).items()}
+        self._tell_renamed(now_called, renamed | self._people.heard(now_called))
+
+    def _tell_renamed(self, names: dict[str, str], renamed: set[str]) -> None:
+        for account in renamed:
+            self._outlet.put(Renamed(account, names[account]))
+
+    def _tell(self, news: CatchingUp | None) -> None:
+        if news is not None:
+            self._outlet.put(news)
+
+
+def _persons(event: events.People | events.Presence) -> list[events.Person]:
+    return event.people if isinstance(event, events.People) else event.here

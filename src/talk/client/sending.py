@@ -61,11 +61,11 @@ class Sender:
     async def _say(self, line: Waiting) -> None:
         command = commands.Say(id=line.id, room=line.target, text=line.content["text"])
         try:
-            await self._answers.ask(command, events.Stored)
+            answer = await self._answers.ask(command, events.Stored)
         except Rejected as refused:
             await self._refused(line, refused)
         else:
-            await self._profile.finish(self._stored(line))
+            await self._profile.finish(self._stored(line, answer.at))
 
     # ---- private messages
 
@@ -91,7 +91,7 @@ class Sender:
                 frame = waiting.frame or await self._sealed(waiting)
                 if frame is None:
                     continue
-                await self._answers.ask_bytes(waiting.id, frame, events.Stored)
+                answer = await self._answers.ask_bytes(waiting.id, frame, events.Stored)
             except (UnknownName, SendError, PeerError) as error:
                 await self._give_up(waiting, str(error), type(error).__name__)
                 return
@@ -104,7 +104,7 @@ class Sender:
                 if not await self._learner.pin(refused.profiles):
                     break
             else:
-                await self._profile.finish(self._stored(waiting))
+                await self._profile.finish(self._stored(waiting, answer.at))
                 return
         await self._profile.run(outbox.put_off, waiting, now() + LATER_MS)
 
@@ -130,8 +130,8 @@ class Sender:
 
     # ---- what became of it
 
-    async def _stored(self, waiting: Waiting) -> None:
-        news = await self._profile.run(outbox.stored, waiting, now())
+    async def _stored(self, waiting: Waiting, at: int) -> None:
+        news = await self._profile.run(outbox.stored, waiting, now(), at)
         if news:
             self._emit(Mark(waiting.id, "stored"))
         self._moved()
@@ -151,7 +151,7 @@ class Sender:
         await self._profile.finish(self._failed(waiting, reason, code))
 
     async def _failed(self, waiting: Waiting, reason: str, code: str) -> None:
-        failed = await self._profile.run(outbox.failed, waiting)
+        failed = await self._profile.run(outbox.failed, waiting, reason)
         if failed is not None:
             self._emit(Mark(failed, "failed", reason, code))
         self._moved()

@@ -97,6 +97,11 @@ def welcomed(db: Database, welcome: events.Welcome, *, at_head: bool) -> None:
             room.head if at_head else 0,
         )
     # What was said before the first login did not know its room yet.
+    db.run(
+        "UPDATE messages SET conversation = ? WHERE conversation = '' AND id IN"
+        " (SELECT id FROM outbox WHERE kind = 'say' AND target = '')",
+        lobby(db),
+    )
     db.run("UPDATE outbox SET target = ? WHERE kind = 'say' AND target = ''", lobby(db))
 
 
@@ -106,7 +111,7 @@ def set_epoch(db: Database, epoch: str, rooms: dict[str, int]) -> None:
     db.run("DELETE FROM undecryptable")
     for room, seq in rooms.items():
         db.run("UPDATE rooms SET seq = ? WHERE room = ?", seq, room)
-        db.run("UPDATE messages SET seq = NULL WHERE conversation = ? AND seq > ?", room, seq)
+        db.run("UPDATE messages SET seq = 0 WHERE conversation = ? AND seq > ?", room, seq)
 
 
 def id_at(db: Database, room: str, seq: int) -> str | None:
@@ -117,25 +122,33 @@ def id_at(db: Database, room: str, seq: int) -> str | None:
 
 def take_room_events(db: Database, batch: list[events.RoomEvent]) -> None:
     """Keep these events and move each room's cursor on. What is known already changes nothing but its place."""
+    me = own(db)
     for event in batch:
         if not db.run("UPDATE rooms SET seq = max(seq, ?) WHERE room = ?", event.seq, event.room):
             continue  # of a room that this profile is not in
+        if event.device == me.device:
+            # Until now it stood where it was written; rows are in the order in which everybody reads them.
+            db.run(
+                "DELETE FROM messages WHERE device = ? AND id = ? AND conversation = ? AND seq IS NULL",
+                *(event.device, event.id, event.room),
+            )
         db.run(
             "INSERT INTO messages (conversation, id, account, device, name, text, at, seq, mark)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, '')"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (device, id, conversation) DO UPDATE SET seq = excluded.seq",
             event.room,
             event.id,
             event.account,
             event.device,
             shown_name(event.name),
-            _text(event),
+            text_of(event),
             min(event.at, MAX_NUMBER),
             event.seq,
+            "stored" if event.account == me.account else "",
         )
 
 
-def _text(event: events.RoomEvent) -> str:
+def text_of(event: events.RoomEvent) -> str:
     """What to show of an event. The server vouches for nothing in it."""
     if event.kind != events.TEXT:
         return UNREADABLE
@@ -178,7 +191,10 @@ def last_of(db: Database, conversation: str, limit: int) -> list[Message | Priva
     """The newest messages of a conversation, oldest first."""
     profile = loaded(db)
     # In one's own conversation with somebody who is blocked, what was said before stays to be read.
-    wanted = "m.conversation = ?1 AND (m.account = ?1 OR m.account NOT IN (SELECT account FROM blocked))"
+    wanted = (
+        "m.conversation = ?1 AND (m.account = ?1 OR m.account NOT IN (SELECT account FROM blocked))"
+        " AND (m.seq IS NOT NULL OR m.conversation LIKE '@%')"
+    )
     rows = db.all(f"{_SELECT} WHERE {wanted} ORDER BY m.row DESC LIMIT ?2", conversation, limit)
     return [shown for row in reversed(rows) if (shown := _shown(profile, row, history=True)) is not None]
 
@@ -193,9 +209,11 @@ def as_shown(db: Database, page: list[events.RoomEvent]) -> list[Message | Priva
             event.seq,
             event.id,
             shown_name(event.name),
-            _text(event),
+            text_of(event),
             min(event.at, MAX_NUMBER),
             event.account == account,
+            conversation=event.room,
+            account=event.account,
         )
         for event in page
         if not contacts.is_blocked(db, event.account)
@@ -211,46 +229,63 @@ _SELECT = (
 
 def _shown(profile: Profile, row: tuple[Any, ...], *, history: bool = False) -> Message | PrivateMessage | None:
     """A row as the program sees it; None for what it has typed itself and needs not be told."""
-    _, conversation, id, account, device, name, text, at, seq, missed, room, other = row
+    number, conversation, id, account, device, name, text, at, seq, missed, room, other = row
     mine = account == profile.own.account
     if room is not None:
-        return None if seq is None and not history else Message(room, seq or 0, id, name, text, at, mine)
+        # A line of one's own that has no place in the room yet is told when it has.
+        return None if seq is None else Message(room, seq, id, name, text, at, mine, number, conversation, account)
     if conversation and not is_account_id(conversation):
         return None
     if device == profile.own.device and not history:
         return None
-    return PrivateMessage(id, name, (other or "") if mine else profile.name, text, at, mine, missed)
+    to = (other or "") if mine else profile.name
+    return PrivateMessage(id, name, to, text, at, mine, missed, number, conversation, account)
 
 
-def keep_private(
-    db: Database, conversation: str, id: str, sender: tuple[str, str, str], text: str, at: int, missed: int = 0
+def keep_line(
+    db: Database,
+    conversation: str,
+    id: str,
+    sender: tuple[str, str, str],
+    text: str,
+    at: int,
+    *,
+    missed: int = 0,
+    typed: str = "",
 ) -> bool:
-    """Keep a private text; False when it was here before. `sender` is account, device and name."""
-    mark = "sending" if sender[1] == own(db).device else ""
+    """Keep a private text, or a line that has no place in its room yet; False when it was here before.
+
+    `sender` is account, device and name; `typed` is the name that was written to.
+    """
+    me = own(db)
+    first_mark = "stored" if sender[0] == me.account else ""
     return bool(
         db.run(
-            "INSERT OR IGNORE INTO messages (conversation, id, account, device, name, text, at, mark, missed)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO messages (conversation, id, account, device, name, text, at, mark, missed, typed)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             conversation,
             id,
             *sender,
             text,
             min(at, MAX_NUMBER),
-            mark,
+            "sending" if sender[1] == me.device else first_mark,
             missed,
+            typed,
         )
     )
 
 
-def set_mark(db: Database, device: str, id: str, mark: str) -> bool:
-    """Raise the mark of one's own private message; False when that is no news.
+def set_mark(db: Database, device: str, id: str, mark: str, reason: str = "") -> bool:
+    """Raise the mark of a message of one's own that has no place in a room; False when that is no news.
 
+    `reason` says in words why it has failed.
     What a device has opened stays delivered, whatever is heard of other devices later.
     """
     return bool(
         db.run(
-            "UPDATE messages SET mark = ?1 WHERE device = ?2 AND id = ?3 AND mark NOT IN ('', 'delivered', ?1)",
-            *(mark, device, id),
+            "UPDATE messages SET mark = ?1, reason = ?4"
+            " WHERE device = ?2 AND id = ?3 AND seq IS NULL AND mark NOT IN ('', 'delivered', ?1)",
+            *(mark, device, id, reason),
         )
     )
 
@@ -261,6 +296,12 @@ def contact_name(db: Database, account: str) -> str:
     if contact is None:
         return ""
     return f"{contact.name} (other keys)" if contact.disputed else contact.name
+
+
+def called_otherwise(db: Database, here: dict[str, str]) -> dict[str, str]:
+    """The contacts among these people, account → name, who went by another name when they were last heard of."""
+    rows = db.all("SELECT account, name FROM contacts LIMIT 100000")
+    return {account: here[account] for account, name in rows if here.get(account, "") not in ("", name)}
 
 
 def strangers(db: Database) -> list[str]:

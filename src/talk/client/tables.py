@@ -33,4 +33,30 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # How many messages of a device did come and could not be opened: these are not the ones that were kept back.
         "CREATE TABLE unopened (device TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT",
     ),
+    (
+        # Why a line of one's own has failed, and whom it was for as it was typed.
+        "ALTER TABLE messages ADD COLUMN reason TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE messages ADD COLUMN typed TEXT NOT NULL DEFAULT ''",
+        # From here on: mark '' is what others wrote; seq is NULL for what has no place in a room (yet), and 0 for what
+        # had one in an earlier epoch.
+        "UPDATE messages SET mark = 'stored' WHERE mark = '' AND account = (SELECT account FROM own)",
+        "UPDATE messages SET seq = 0 WHERE seq IS NULL AND conversation IN (SELECT room FROM rooms)",
+        # What was said and not sent yet stood in the outbox alone.
+        """INSERT OR IGNORE INTO messages (conversation, id, account, device, name, text, at, mark)
+            SELECT target, outbox.id, own.account, own.device, profile.name,
+                json_extract(CAST(content AS TEXT), '$.text'), strftime('%s', 'now') * 1000, 'sending'
+            FROM outbox, own, profile WHERE kind = 'say' ORDER BY outbox.row""",
+        "CREATE INDEX messages_by_id ON messages (id)",
+        "CREATE INDEX messages_of_others ON messages (conversation, row) WHERE mark = ''",
+        # key: a room id or an account. read: the row up to which a person has read it.
+        """CREATE TABLE conversations (
+            key TEXT PRIMARY KEY, read INTEGER NOT NULL DEFAULT 0, draft TEXT NOT NULL DEFAULT '',
+            muted INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID""",
+        # What a program has taken by now was read in a terminal.
+        "INSERT INTO conversations (key, read) SELECT DISTINCT conversation, shown FROM messages, profile",
+        # What the server held of a private message: row is the message's, sizes are JSON.
+        """CREATE TABLE held (
+            row INTEGER PRIMARY KEY, id TEXT NOT NULL, sender TEXT NOT NULL, sender_device TEXT NOT NULL,
+            recipient TEXT NOT NULL, at INTEGER NOT NULL, sizes TEXT NOT NULL, ciphertext TEXT NOT NULL) STRICT""",
+    ),
 )
