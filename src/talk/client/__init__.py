@@ -4,6 +4,7 @@ from talk.client.client import Client, default_folder
 from talk.client.errors import CannotConnect, ClientError, NotPrivate, ProfileError, Rejected, UnknownName
 from talk.client.events import (
     ClientEvent,
+    Comparing,
     Ended,
     Mark,
     Message,
@@ -23,6 +24,7 @@ __all__ = [
     "Client",
     "ClientError",
     "ClientEvent",
+    "Comparing",
     "EncryptionError",
     "Ended",
     "Mark",

@@ -13,9 +13,21 @@ from types import TracebackType
 from typing import Self
 
 from talk.client import outbox, store
+from talk.client.comparing import Comparer
 from talk.client.connection import Wire, clock_warning, open_wire
 from talk.client.errors import CannotConnect, ClientError, NotPrivate, ProfileError, Rejected, UnknownName
-from talk.client.events import ClientEvent, Ended, Message, Notice, Offline, Online, PrivateMessage, Ready, Sent
+from talk.client.events import (
+    ClientEvent,
+    Comparing,
+    Ended,
+    Message,
+    Notice,
+    Offline,
+    Online,
+    PrivateMessage,
+    Ready,
+    Sent,
+)
 from talk.client.learning import now
 from talk.client.lines import LOBBY
 from talk.client.online import OnlineSession
@@ -30,7 +42,7 @@ from talk.local.folders import profiles_folder
 from talk.protocol import commands
 from talk.protocol.errors import Code, Refused
 from talk.protocol.events import Done, HistoryPage
-from talk.protocol.ids import random_id
+from talk.protocol.ids import is_account_id, random_id
 from talk.protocol.limits import MAX_HISTORY
 from talk.protocol.link import parse_link
 from talk.protocol.names import check_name
@@ -100,7 +112,9 @@ class Client:
         self._ended: Ended | None = None
         self._moves = 0
         self._moved = asyncio.Event()
+        self._comparer = Comparer(self._profile, lambda event: self._outlet.put(event), self._wake_private)
         self._loop_task: asyncio.Task[None] | None = None
+        self._comparing_task: asyncio.Task[None] | None = None
         self.name = name
         self.account = ""
         self.is_registered = False
@@ -119,6 +133,7 @@ class Client:
         for text in warnings:
             self._outlet.put(Notice("key_in_file", text))
         self._loop_task = asyncio.create_task(self._stay_online(), name="talk-client")
+        self._comparing_task = asyncio.create_task(self._comparer.run(), name="talk-comparing")
         return self
 
     async def __aexit__(
@@ -128,14 +143,16 @@ class Client:
 
     async def close(self) -> None:
         """Go offline and close the profile. What is not sent yet stays in the outbox for the next time."""
-        task, self._loop_task = self._loop_task, None
+        tasks = {task for task in (self._loop_task, self._comparing_task) if task is not None}
+        self._loop_task = self._comparing_task = None
         self._closing = True
         self._outlet.close()
         self._move()
         try:
-            if task is not None:
-                task.cancel()
-                await asyncio.wait({task}, timeout=CLOSE_WITHIN)
+            if tasks:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks, timeout=CLOSE_WITHIN)
                 await self._save_shown()
         finally:
             await self._profile.close()
@@ -233,9 +250,12 @@ class Client:
             raise ClientError("That is you. Nothing was sent.")
         id = await self._profile.run(outbox.put_private, name, text, now())
         self._outlet.put(Sent(id, text, contact.name if contact else name))
+        self._wake_private()
+        return id
+
+    def _wake_private(self) -> None:
         if self._online is not None:
             self._online.sender.wake_private.set()
-        return id
 
     async def person(self, name: str) -> str:
         """The name as its holder writes it. Errors: UnknownName; NameMoved."""
@@ -315,6 +335,43 @@ class Client:
             return True
 
         return await self._profile.run(accept)
+
+    # ---- comparing keys
+
+    async def compare(self, account: str) -> str:
+        """Ask the person with this account to compare keys, or agree if they have asked; the comparison's id.
+
+        What becomes of it is told by `Comparing`. Errors: ClientError for one that is not known or cannot be asked,
+        CannotConnect while offline, NameMoved for a disputed name.
+        """
+        if self._online is None or not self._is_live:
+            raise CannotConnect("You are offline, so keys cannot be compared now. Nothing was done.")
+        if await self._profile.run(contacts.get, account) is None and is_account_id(account):
+            await self._online.learner.accounts(account)
+        return await self._comparer.ask(account)
+
+    async def agree(self, id: str) -> None:
+        """Agree to the comparison that somebody asks for. Errors: ClientError, NameMoved."""
+        await self._comparer.agree(id)
+
+    async def confirm(self, id: str) -> None:
+        """The emoji are the same on both sides. Errors: ClientError."""
+        await self._comparer.confirm(id)
+
+    async def stop_comparing(self, id: str, mismatch: bool = False) -> None:
+        """End it. With `mismatch` because the emoji differ, which both sides are told. Errors: ClientError."""
+        await self._comparer.stop(id, mismatch=mismatch)
+
+    def comparisons(self) -> tuple[Comparing, ...]:
+        """What is being compared now, as it was told last."""
+        return self._comparer.under_way()
+
+    async def account_of(self, name: str) -> str:
+        """The account of whoever has this name. Errors: UnknownName; NameMoved."""
+        contact = await self._find(name)
+        if contact is None:
+            raise UnknownName(name, self._people.like(name))
+        return contact.account
 
     # ---- staying online
 
@@ -427,7 +484,13 @@ class Client:
         try:
             await self._welcomed(wire)
             self._online = OnlineSession(
-                wire, self._profile, self._people, self._outlet, moved=self._move, when_live=self._now_live
+                wire,
+                self._profile,
+                self._people,
+                self._outlet,
+                self._comparer,
+                moved=self._move,
+                when_live=self._now_live,
             )
             await self._online.run()
         finally:
