@@ -171,14 +171,13 @@ class Verification:
     def _take_start(self, start: Start, content: dict[str, Any]) -> list[VerificationMessage]:
         if start.from_device != self._them.device:
             raise VerificationFailed(INVALID_MESSAGE)
-        if self._step is _Step.STARTED:
+        if self._we_started:
             if start.method != SAS:
                 raise VerificationFailed(UNEXPECTED_MESSAGE)
             # Both have started: the one with the smaller id goes on, the other's is as if it had never been.
             if (self._us.account, self._us.device) < (self._them.account, self._them.device):
                 return []
-        else:
-            self._expect(_Step.AGREED)
+        self._expect(_Step.STARTED if self._we_started else _Step.AGREED)
         strings = [string for string in STRINGS if string in start.short_authentication_string]
         if not (
             start.method == SAS
@@ -188,11 +187,7 @@ class Verification:
             and strings
         ):
             raise VerificationFailed(UNKNOWN_METHOD)
-        try:
-            self._start = canonical(content)
-        except OverflowError:  # a number that no canonical JSON has
-            raise VerificationFailed(INVALID_MESSAGE) from None
-        self._we_started, self._step = False, _Step.ACCEPTED
+        self._start, self._we_started, self._step = canonical(content), False, _Step.ACCEPTED
         accept = self._message(
             verification_messages.ACCEPT,
             method=SAS,
