@@ -190,8 +190,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(parser().parse_args(arguments))
     except BrokenPipeError:
-        # Nobody reads any more. Python would complain about it once more when it closes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from talk.apps.output import nobody_reads
+
+        nobody_reads()
         return 1
 
 
