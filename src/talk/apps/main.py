@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from talk import __version__
 
 EPILOG = """\
+talk alone opens the window, or the chat in the terminal where there is no display.
+
 examples:
   talk serve                        start a chat on this computer and print the invitation
   talk join 'talk://…' --name asha  join a chat (quote the link)
@@ -229,12 +231,37 @@ def _run(given: argparse.Namespace) -> int:
 
             return beside(given)
         case None:
-            parser().print_help()
-            return 2
+            return _window_or_terminal()
         case _:
             from talk.apps.owner import owner
 
             return owner(given)
+
+
+def _window_or_terminal() -> int:
+    """`talk` alone: the window; where none can be shown, why, and the chat in the terminal."""
+    from talk.apps.desktop.checks import missing
+
+    problem = missing()
+    if not problem:
+        from talk.apps.desktop.start import desktop
+
+        return desktop()
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        parser().print_help()
+        sys.stderr.write(f"talk: {problem}\n")
+        return 2
+    sys.stderr.write(f"talk: {problem}\nThe chat opens here in the terminal instead.\n\n")
+    from talk.apps.join import join
+
+    return join(parser().parse_args(["join"] if _has_joined() else ["join", "-"]))
+
+
+def _has_joined() -> bool:
+    from talk.encryption.database import FILE
+    from talk.local.folders import profiles_folder
+
+    return any(profiles_folder().glob(f"*/{FILE}"))
 
 
 if __name__ == "__main__":
