@@ -70,7 +70,8 @@ class Learner:
 def _check_names(db: Database, shown: dict[str, str], today: dict[str, str]) -> tuple[list[NameMoved], set[str]]:
     before = {account: contacts.get(db, account) for account in shown}
     seen = [names.seen_name(db, *pair) for named in (shown, today) for pair in named.items() if pair[1]]
-    renamed = {account for account, contact in before.items() if contact and _name_of(db, account) != contact.name}
+    names_before = {account: contact.name for account, contact in before.items() if contact and contact.name}
+    renamed = {account for account, name in names_before.items() if _name_of(db, account) != name}
     return [moved for moved in seen if moved is not None], renamed
 
 
@@ -78,7 +79,7 @@ def _learn(db: Database, profile: events.Profile, at: int) -> tuple[contacts.Lea
     """What was new in a profile, and whether its contact goes by another name since."""
     before = _name_of(db, profile.account)
     learned = contacts.learn(db, profile, at)
-    return learned, not learned.is_new and learned.contact.name != before
+    return learned, bool(before) and learned.contact.name != before
 
 
 def _name_of(db: Database, account: str) -> str:
