@@ -19,7 +19,7 @@ CHECK_NAME_AFTER_MS = 250
 
 
 class Talking:
-    """`opened` is called with an account that should come on the screen; `told` with what went wrong elsewhere; `loaded`
+    """`opened` is called with an account that should come on the screen, `told` with what went wrong elsewhere, `loaded`
     when lines of the conversation on the screen were read."""
 
     def __init__(

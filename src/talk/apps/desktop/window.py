@@ -63,6 +63,8 @@ class Window:
         fonts.give_to_tk()
         self.root: Any = ctk.CTk(className="TAlk")
         self.root.withdraw()
+        # CustomTkinter gives the focus to whatever is clicked; here it stays with the composer.
+        self.root.unbind_all("<Button-1>")
         if not settings.theme:
             settings.theme = "dark" if system_is_dark() else "light"
         self.look = Look(dark=settings.theme == "dark", scale=self._scale(), text_size=settings.text_size)
