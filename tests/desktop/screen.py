@@ -16,7 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.online.processes import ENVIRONMENT, PATIENCE
+from tests.online.processes import ENVIRONMENT
+
+PATIENCE = 30.0  # seconds; a condition that is not met by then is a failure
 
 NEEDED = {
     "Xvfb": "xvfb",
