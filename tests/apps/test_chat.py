@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from talk.apps.chat import COMMANDS, Chat
-from talk.client import Message, PrivateMessage, UnknownName
+from talk.client import Comparing, Message, PrivateMessage, UnknownName
 from talk.client.lines import LOBBY
 
 
@@ -18,18 +18,22 @@ class Client:
 
     def __init__(self) -> None:
         self.did: list[tuple[str, ...]] = []
+        self.comparing: tuple[str, ...] = ()
 
     def __getattr__(self, action: str) -> Any:
         async def do(*words: object, **_: object) -> object:
             self.did.append((action, *(str(word) for word in words)))
             if "nobody" in words:
                 raise UnknownName("nobody", ("somebody",))
-            return {"person": "Bob", "history": [], "accept": False}.get(action)
+            return {"person": "Bob", "history": [], "accept": False, "account_of": "@bob"}.get(action)
 
         return do
 
     def people(self) -> tuple[str, ...]:
         return ("asha", "bob")
+
+    def comparisons(self) -> tuple[Comparing, ...]:
+        return tuple(Comparing(id, f"@{id}", id, "emoji", (), "") for id in self.comparing)
 
 
 class Face:
@@ -93,6 +97,29 @@ async def test_what_is_wrong_is_refused_and_counted(chat: Chat, line: str) -> No
     assert [kind for kind, _ in _shown(chat)] == ["refused"]
     assert chat.refusals == 1
     assert not [did for did in _did(chat) if did[0] == "say"]
+
+
+@pytest.mark.parametrize(
+    ("line", "did"),
+    [
+        ("?compare @bob", ("compare", "@bob")),
+        ("?same bob", ("confirm", "bob")),
+        ("?differ bob", ("stop_comparing", "bob")),
+    ],
+)
+async def test_comparing_is_with_the_person_of_that_name(chat: Chat, line: str, did: tuple[str, ...]) -> None:
+    chat._client.comparing = ("asha", "bob")  # type: ignore[attr-defined]
+    await chat.typed(line)
+    assert _did(chat) == [("account_of", "bob"), did]
+    assert chat.refusals == 0
+
+
+async def test_what_is_not_compared_is_neither_the_same_nor_different(chat: Chat) -> None:
+    chat._client.comparing = ("asha",)  # type: ignore[attr-defined]
+    for line in ("?same bob", "?differ bob", "?same", "?differ", "?compare", "?compare nobody"):
+        await chat.typed(line)
+    assert chat.refusals == 6
+    assert not [did for did in _did(chat) if did[0] != "account_of"]
 
 
 async def test_with_changes_who_plain_lines_go_to(chat: Chat) -> None:

@@ -9,6 +9,7 @@ import pytest
 from talk.apps.faces import JsonFace, PeopleFace
 from talk.client import (
     ClientEvent,
+    Comparing,
     Ended,
     Mark,
     Message,
@@ -49,6 +50,16 @@ TOLD = PrivateMessage("m2", "asha", "bob", "psst", 2000)
         (Offline("gone", 1.25), {"event": "offline", "message": "gone", "retry_in": 1.2}),
         (Online(), {"event": "online"}),
         (Notice("gap", "text"), {"event": "notice", "code": "gap", "message": "text"}),
+        (
+            Comparing("c1", "@a", "asha", "emoji", (("🐶", "Dog"),), "Compare."),
+            {"event": "comparing", "id": "c1", "account": "@a", "name": "asha", "step": "emoji"}
+            | {"emoji": [["🐶", "Dog"]], "message": "Compare."},
+        ),
+        (
+            Comparing("c1", "@a", "asha", "ended", (), "Too long.", "m.timeout"),
+            {"event": "comparing", "id": "c1", "account": "@a", "name": "asha", "step": "ended"}
+            | {"message": "Too long.", "code": "m.timeout"},
+        ),
         (Ended("banned", "text"), {"event": "error", "code": "banned", "message": "text"}),
     ],
 )
@@ -78,6 +89,22 @@ def test_what_was_typed_here_is_not_shown_twice() -> None:
     mine = Message("lobby", 8, "m3", "bob", "mine", 1000, mine=True)
     assert _shown(mine, typing=True) == []
     assert _shown(mine) == ["bob: mine"]
+
+
+def test_people_read_what_to_compare_and_what_to_type() -> None:
+    asked = Comparing("c1", "@a", "asha", "asked", (), "asha asks.")
+    assert _shown(asked) == ["asha asks.", "To agree: ?compare asha"]
+    emoji = Comparing("c1", "@a", "asha", "emoji", (("🐶", "Dog"), ("📌", "Pin")), "The same?")
+    assert _shown(emoji) == [
+        "The same?",
+        "    🐶  Dog (कुत्ता)",
+        "    📌  Pin (पिन)",
+        "If all are the same: ?same asha. If not: ?differ asha",
+    ]
+    assert _shown(Comparing("c1", "@a", "asha", "verified", (), "Done.")) == ["Done."]
+    assert _shown(Comparing("c1", "@a", "asha", "ended", (), "NOT the same.", "m.mismatched_sas")) == [
+        "! NOT the same."
+    ]
 
 
 def test_a_hidden_notice_is_not_shown() -> None:
@@ -115,6 +142,8 @@ def test_nothing_that_others_write_can_move_the_cursor(evil: str) -> None:
         Notice("code", f"a{evil}"),
         Sent("m3", f"b{evil}"),
         Mark("m3", "failed", f"a{evil}"),
+        Comparing("c1", "@a", f"a{evil}", "asked", (), f"a{evil}"),
+        Comparing("c1", "@a", f"a{evil}", "emoji", (), f"a{evil}"),
     )
     assert not [line for line in _shown(*events) if evil[0] in line]
 

@@ -13,7 +13,7 @@ from talk.client import ProfileError
 from talk.encryption.database import FILE
 from talk.server.app import ServeError
 
-COMMANDS = ("serve", "join", "send", "list", "invite", "kick", "ban", "unban", "name", "backup", "restore")
+COMMANDS = ("serve", "join", "send", "list", "stop", "invite", "kick", "ban", "unban", "name", "backup", "restore")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -22,6 +22,13 @@ def test_every_command_teaches_itself(command: str, capsys: pytest.CaptureFixtur
         main([command, "--help"])
     assert ended.value.code == 0
     assert "--data" in capsys.readouterr().out
+
+
+def test_servers_are_announced_unless_hidden() -> None:
+    words = ["serve", "--title", "Asha's chat", "--announce-on", "10.0.0.5"]
+    shown = _settings(parser().parse_args(words))
+    assert (shown.announce, shown.title, shown.announce_on) == (True, "Asha's chat", ("10.0.0.5",))
+    assert _settings(parser().parse_args([*words, "--hidden"])).announce is False
 
 
 def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,6 +68,8 @@ def test_what_is_not_an_address_is_said(typed: str) -> None:
         ["--tls-key", "k"],
         ["--behind-proxy", "--tls-cert", "c"],
         ["--address", "a b"],
+        ["--announce-on", "wifi"],
+        ["--announce-on", "fd00::1"],
     ],
 )
 def test_flags_that_do_not_go_together_are_said(words: list[str]) -> None:

@@ -126,6 +126,7 @@ def test_every_error_speaks_to_people_and_says_what_became_of_their_data() -> No
         errors.DeviceListRolledBack("@a", 2, 1),
         errors.Undecryptable("it is too long"),
         errors.Replayed("d", "m"),
+        errors.VerificationFailed("m.key_mismatch"),
     ]
     assert {type(error) for error in all_errors} == _leaves(EncryptionError)
     for error in all_errors:

@@ -63,4 +63,4 @@ ServeTls = Callable[[], ServerProcess]
 def tls(serve: Serve) -> ServeTls:
     """Start a server on every address, with its own certificate and invitations; always on the same port."""
     port = free_port()
-    return lambda: serve("--address", f"127.0.0.1:{port}", listen=f"0.0.0.0:{port}")
+    return lambda: serve("--hidden", "--address", f"127.0.0.1:{port}", listen=f"0.0.0.0:{port}")

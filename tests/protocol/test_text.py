@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from talk.protocol import text
 from talk.protocol.errors import Code, Refused
-from talk.protocol.limits import MAX_TEXT_BYTES, MAX_TEXT_POINTS
+from talk.protocol.limits import MAX_TEXT_BYTES, MAX_TEXT_POINTS, MAX_TITLE_BYTES
 
 ATS = ["@", "＠", "﹫"]
 NOTHING = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{White_Space}\p{Cc}\p{M}]")
@@ -147,3 +147,30 @@ def test_a_printable_text_cannot_move_the_cursor(written: str) -> None:
 def test_printable_keeps_what_is_harmless() -> None:
     assert text.printable("नमस्ते\n\t👍") == "नमस्ते\n\t👍"
     assert text.printable("\x1b]0;x\x07\u202e") == "\ufffd]0;x\ufffd\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("Asha's chat", "Asha's chat"),
+        ("  Dr. Rao's\n class\t", "Dr. Rao's class"),
+        ("a \x00 b\x1b[2J\u202e", "a b[2J"),
+        ("e\u0301", "\u00e9"),
+        ("\U0001f600" * 40, "\U0001f600" * 15),
+        ("x" * 62 + " y", "x" * 62),
+        ("\ud800x", "x"),
+        ("\u200b\u3164", ""),
+        ("", ""),
+    ],
+)
+def test_a_title_is_one_short_line(given: str, shown: str) -> None:
+    assert text.clean_title(given) == shown
+    assert text.is_title(given) is (given == shown != "")
+
+
+@given(st.text())
+def test_a_cleaned_title_is_a_title(given: str) -> None:
+    title = text.clean_title(given)
+    assert len(title.encode()) <= MAX_TITLE_BYTES
+    assert title == "" or text.is_title(title)
+    assert not any(map(text.is_forbidden, title.replace("\t", "\x00")))

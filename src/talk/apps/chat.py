@@ -21,11 +21,14 @@ COMMANDS = {
     "block": "NAME: show nothing more of somebody (?unblock NAME to undo it)",
     "unblock": "NAME: show them again",
     "accept": "NAME: trust a name whose keys have changed, after you have asked them",
+    "compare": "NAME: compare seven emoji, so that you both know that nobody is between you (also to agree to it)",
+    "same": "NAME: the seven emoji are the same on both sides",
+    "differ": "NAME: they are not the same",
     "leave": "go; what waits is sent the next time",
     "forget": "remove this profile and its messages from this computer",
     "help": "this list",
 }
-NEED_A_NAME = frozenset({"block", "unblock", "accept"})
+NEED_A_NAME = frozenset({"block", "unblock", "accept", "compare", "same", "differ"})
 HELP = (
     "Write a line and everybody reads it. @name and a text goes to that person alone, sealed so that the server cannot "
     "read it."
@@ -93,6 +96,9 @@ class Chat:
             "block": self._block,
             "unblock": self._unblock,
             "accept": self._accept,
+            "compare": self._compare,
+            "same": self._same,
+            "differ": self._differ,
             "leave": self._leave,
             "quit": self._leave,
             "forget": self._forget,
@@ -133,6 +139,22 @@ class Chat:
             self._face.told(f"You trust the keys that {name} has now.")
         else:
             self._face.told(f"Nothing has changed about {name}, so there is nothing to accept.")
+
+    async def _compare(self, name: str) -> None:
+        await self._client.compare(await self._client.person_account(name))
+
+    async def _same(self, name: str) -> None:
+        await self._client.confirm(await self._comparison(name))
+
+    async def _differ(self, name: str) -> None:
+        await self._client.stop_comparing(await self._comparison(name), mismatch=True)
+
+    async def _comparison(self, name: str) -> str:
+        account = await self._client.person_account(name)
+        for comparing in self._client.comparisons():
+            if comparing.account == account:
+                return comparing.id
+        raise ClientError(f"You are not comparing keys with {name} now. To start: ?compare {name}")
 
     async def _leave(self, _: str) -> None:
         self.left = True

@@ -11,6 +11,7 @@ from talk.apps.output import print_json
 from talk.client import (
     CatchingUp,
     ClientEvent,
+    Comparing,
     Ended,
     Mark,
     Message,
@@ -23,6 +24,7 @@ from talk.client import (
     Renamed,
     Sent,
 )
+from talk.encryption.sas_emoji import hindi_name
 from talk.protocol.text import printable
 
 Print = Callable[[str], None]
@@ -82,6 +84,12 @@ def _as_json(event: ClientEvent) -> dict[str, Any]:  # noqa: C901 - one case for
             return {"event": "notice", "code": code, "message": text}
         case Ended(code, text):
             return {"event": "error", "code": code, "message": text}
+        case Comparing(id, account, name, step, emoji, text, code):
+            return (
+                {"event": "comparing", "id": id, "account": account, "name": name, "step": step, "message": text}
+                | ({"emoji": [list(pair) for pair in emoji]} if emoji else {})
+                | ({"code": code} if code else {})
+            )
 
 
 class PeopleFace:
@@ -128,6 +136,8 @@ class PeopleFace:
                 pass
             case Notice(_, text) | Ended(_, text):
                 self._warn(text)
+            case Comparing():
+                self._comparing(event)
 
     def _mark(self, id: str, state: str, reason: str) -> None:
         text, to = self._texts.get(id, ("", ""))
@@ -137,6 +147,18 @@ class PeopleFace:
             self._soft(f"✓ delivered: {_short(text)}")
         if state != "stored" or not to:  # nothing more is heard of a line for everybody
             self._texts.pop(id, None)
+
+    def _comparing(self, event: Comparing) -> None:
+        if event.step == "ended":
+            self._warn(event.text)
+            return
+        self._soft(event.text)
+        for emoji, name in event.emoji:
+            self._print(f"    {emoji}  {name} ({hindi_name(name)})")
+        if event.step == "asked":
+            self._soft(f"To agree: ?compare {event.name}")
+        elif event.step == "emoji":
+            self._soft(f"If all are the same: ?same {event.name}. If not: ?differ {event.name}")
 
     def listed(self, users: tuple[str, ...]) -> None:
         self._print(f"Here ({len(users)}): {', '.join(printable(user) for user in users)}")

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from talk import __version__
 
 EPILOG = """\
+talk alone opens the window, or the chat in the terminal where there is no display.
+
 examples:
   talk serve                        start a chat on this computer and print the invitation
   talk join 'talk://…' --name asha  join a chat (quote the link)
@@ -31,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     _add_serve(commands)
     _add_join(commands)
+    _add_nearby(commands)
     _add_beside_a_profile(commands)
     _add_owner(commands)
     return top
@@ -68,6 +71,20 @@ def _add_serve(commands: Subparsers[argparse.ArgumentParser]) -> None:
     serve.add_argument("--tls-cert", metavar="FILE", help="your own certificate instead of a self-made one")
     serve.add_argument("--tls-key", metavar="FILE", help="the key of --tls-cert")
     serve.add_argument("--behind-proxy", action="store_true", help="a proxy in front does TLS; listen without")
+    serve.add_argument(
+        "--title", metavar="NAME", default="", help="what the chat is called for people who look for one"
+    )
+    serve.add_argument("--hidden", action="store_true", help="do not tell this network that a chat is here")
+    serve.add_argument(
+        "--announce-on",
+        metavar="ADDRESS",
+        action="append",
+        default=[],
+        help="tell only the network in which this computer has that address; can be given several times",
+    )
+    serve.add_argument(
+        "--log", metavar="FILE", help="write problems to this file (at most 1 MB), not to standard error"
+    )
     serve.add_argument("--json", action="store_true", help="print one JSON object per line")
 
 
@@ -108,6 +125,24 @@ def _add_profile(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data", metavar="DIR", help="folder of the profile (default: the user's data folder)")
 
 
+def _add_nearby(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    nearby = commands.add_parser(
+        "nearby",
+        help="chats on this network",
+        description="Look for chats that are announced on this network, and print how to join each. Anybody on the "
+        "network can announce a chat under any title.",
+    )
+    nearby.add_argument("--seconds", metavar="N", type=_seconds, default=3.0, help="how long to look (default 3)")
+    nearby.add_argument(
+        "--on",
+        metavar="ADDRESS",
+        action="append",
+        default=[],
+        help="look only in the network in which this computer has that address; can be given several times",
+    )
+    nearby.add_argument("--json", action="store_true", help="print one JSON object per line")
+
+
 def _add_beside_a_profile(commands: Subparsers[argparse.ArgumentParser]) -> None:
     send = commands.add_parser(
         "send",
@@ -131,6 +166,7 @@ def _add_owner(commands: Subparsers[argparse.ArgumentParser]) -> None:
         return command
 
     owner("invite", "print a fresh invitation, beside the running server")
+    owner("stop", "stop the running server in order")
     owner("kick", "end somebody's connection; they may come back", "NAME")
     owner("ban", "keep somebody out", "NAME")
     owner("unban", "let somebody back in", "NAME")
@@ -156,8 +192,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(parser().parse_args(arguments))
     except BrokenPipeError:
-        # Nobody reads any more. Python would complain about it once more when it closes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from talk.apps.output import nobody_reads
+
+        nobody_reads()
         return 1
 
 
@@ -185,17 +222,46 @@ def _run(given: argparse.Namespace) -> int:
             from talk.apps.join import join
 
             return join(given)
+        case "nearby":
+            from talk.apps.nearby import nearby
+
+            return nearby(given)
         case "send" | "list":
             from talk.apps.beside import beside
 
             return beside(given)
         case None:
-            parser().print_help()
-            return 2
+            return _window_or_terminal()
         case _:
             from talk.apps.owner import owner
 
             return owner(given)
+
+
+def _window_or_terminal() -> int:
+    """`talk` alone: the window; where none can be shown, why, and the chat in the terminal."""
+    from talk.apps.desktop.checks import missing
+
+    problem = missing()
+    if not problem:
+        from talk.apps.desktop.start import desktop
+
+        return desktop()
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        parser().print_help()
+        sys.stderr.write(f"talk: {problem}\n")
+        return 2
+    sys.stderr.write(f"talk: {problem}\nThe chat opens here in the terminal instead.\n\n")
+    from talk.apps.join import join
+
+    return join(parser().parse_args(["join"] if _has_joined() else ["join", "-"]))
+
+
+def _has_joined() -> bool:
+    from talk.encryption.database import FILE
+    from talk.local.folders import profiles_folder
+
+    return any(profiles_folder().glob(f"*/{FILE}"))
 
 
 if __name__ == "__main__":

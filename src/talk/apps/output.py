@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import re
 import sys
@@ -38,6 +39,11 @@ def complain(text: str) -> None:
     sys.stderr.flush()
 
 
+def nobody_reads() -> None:
+    """Standard output's reader is gone: what is still to come goes nowhere, also what Python flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 _COMMANDING = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -52,6 +58,7 @@ class Aside:
     def __init__(self) -> None:
         self._lines: queue.Queue[str | None] = queue.Queue(self.MAX_WAITING)
         self._thread = threading.Thread(target=self._print, name="printing", daemon=True)
+        self._is_read = True
         self.left_out = 0
 
     def __enter__(self) -> Self:
@@ -66,15 +73,20 @@ class Aside:
             self._thread.join(1.0)
 
     def print_line(self, text: str) -> None:
+        if not self._is_read:
+            return
         try:
             self._lines.put_nowait(text)
         except queue.Full:
             self.left_out += 1
 
     def _print(self) -> None:
-        with contextlib.suppress(BrokenPipeError):
+        try:
             while (line := self._lines.get()) is not None:
                 print_line(line)
                 if self.left_out and self._lines.empty():
                     complain(f"{self.left_out} lines were left out, because nobody read them")
                     self.left_out = 0
+        except OSError:  # a broken pipe; Windows calls it an invalid argument
+            self._is_read = False
+            nobody_reads()

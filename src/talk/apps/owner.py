@@ -6,6 +6,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
+from talk.apps.hosting import stop
 from talk.apps.output import complain, print_line
 from talk.local.control import ask_once
 from talk.local.errors import LocalError, NobodyHome
@@ -34,6 +35,10 @@ def _ask(given: argparse.Namespace, folder: Path) -> int:
         request["name"] = given.name
     if hasattr(given, "file"):
         request["file"] = str(Path(given.file).absolute())
+    if given.command == "stop":
+        asyncio.run(stop(folder))
+        print_line("The server has stopped. Everything that it acknowledged is saved.")
+        return 0
     answer = asyncio.run(ask_once(folder, request, WITHIN))
     print_line(str(answer.get("link") or answer.get("done") or ""))
     return 0

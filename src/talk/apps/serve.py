@@ -10,6 +10,8 @@ import re
 import shutil
 import signal
 import sys
+from ipaddress import IPv4Address
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from talk.apps.loop import run
@@ -26,21 +28,42 @@ from talk.server.invitation import invitation
 from talk.server.ports import StoreError
 
 MAX_PORT = 65_535
+MAX_LOG = 512 * 1024  # bytes
 _HOST_AND_PORT = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:/\s]+))(?::(\d{1,5}))?")
 
 
 def serve(given: argparse.Namespace) -> int:
     """Exit status 0 after an orderly stop."""
-    logging.basicConfig(level=logging.WARNING, format="talk: %(message)s", stream=sys.stderr)
-    # Its parser logs what clients do wrong; that is theirs to know.
-    logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    _log_to(given.log)
     try:
         settings = _settings(given)
         run(_serve(settings, json=given.json))
     except (ServeError, LocalError, StoreError, CertificateError, LinkError) as error:
+        if given.json:
+            code = error.code if isinstance(error, ServeError) else "not_started"
+            print_json({"event": "error", "code": code, "message": str(error)})
         complain(str(error))
         return 1
+    except Exception:
+        if given.log:
+            logging.exception("the server ended by a mistake of its own")
+        raise
     return 0
+
+
+def _log_to(file: str | None) -> None:
+    """Problems go to standard error, or to a file and its predecessor, which are bounded."""
+    if file:
+        handler: logging.Handler = RotatingFileHandler(
+            file, maxBytes=MAX_LOG, backupCount=1, encoding="utf-8", delay=True
+        )
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("talk: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    # Its parser logs what clients do wrong; that is theirs to know.
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)
 
 
 def _settings(given: argparse.Namespace) -> Settings:
@@ -64,6 +87,9 @@ def _settings(given: argparse.Namespace) -> Settings:
         tls_key=Path(given.tls_key) if given.tls_key else None,
         behind_proxy=given.behind_proxy,
         addresses=tuple(_address(text) for text in given.address),
+        title=given.title,
+        announce=not given.hidden,
+        announce_on=tuple(_own_address(text) for text in given.announce_on),
     )
 
 
@@ -78,6 +104,14 @@ def _listen(text: str) -> tuple[str, int]:
 def _address(text: str) -> Address:
     """HOST or HOST:PORT as others reach it. Errors: LinkError."""
     return Address(*_host_and_port(text))
+
+
+def _own_address(text: str) -> str:
+    """An IPv4 address of this computer, which stands for one of its networks."""
+    try:
+        return str(IPv4Address(text))
+    except ValueError as error:
+        raise ServeError(f"{text} is not an address of this computer, such as 192.168.1.5.") from error
 
 
 def _host_and_port(text: str) -> tuple[str, int]:
@@ -100,7 +134,7 @@ async def _serve(settings: Settings, *, json: bool) -> None:
 
 def _print_start(server: Server, json: bool) -> None:
     if json:
-        print_json({"event": "listening", "link": server.link, "address": server.address})
+        print_json({"event": "listening", "link": server.link, **server.describe()})
         return
     needed = server.engine.context.invite_needed
     print_line(

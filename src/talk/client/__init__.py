@@ -6,6 +6,7 @@ from talk.client.errors import CannotConnect, ClientError, NotPrivate, ProfileEr
 from talk.client.events import (
     CatchingUp,
     ClientEvent,
+    Comparing,
     Ended,
     Mark,
     Message,
@@ -27,6 +28,7 @@ __all__ = [
     "Client",
     "ClientError",
     "ClientEvent",
+    "Comparing",
     "Conversation",
     "Details",
     "EncryptionError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,9 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from talk.client import outbox, reading, store
+from talk.client.comparing import Comparer
 from talk.client.conversations import Conversation, Details, Line, ServerRecord
 from talk.client.errors import CannotConnect, ClientError, NotPrivate, ProfileError, Rejected, UnknownName
-from talk.client.events import ClientEvent, Ended, Message, Notice, PrivateMessage, Sent
+from talk.client.events import ClientEvent, Comparing, Ended, Message, Notice, PrivateMessage, Sent
 from talk.client.export import Form, Progress, export
 from talk.client.learning import now
 from talk.client.lines import LOBBY
@@ -20,7 +22,7 @@ from talk.client.online import OnlineSession
 from talk.client.outlet import Outlet
 from talk.client.people import People
 from talk.client.profile import AskPassphrase, ProfileFolder
-from talk.client.staying import Staying
+from talk.client.staying import CLOSE_WITHIN, Staying
 from talk.encryption import contacts, names
 from talk.encryption.contacts import Contact
 from talk.encryption.database import Database
@@ -70,7 +72,9 @@ class Client:
         self._outlet = Outlet()
         self._saved = 0
         self._people = People()
-        self._staying = Staying(self._profile, self._people, self._outlet, from_now=from_now)
+        self._comparer = Comparer(self._profile, lambda event: self._outlet.put(event), self._wake_private)
+        self._comparing_task: asyncio.Task[None] | None = None
+        self._staying = Staying(self._profile, self._people, self._outlet, self._comparer, from_now=from_now)
         self._staying.name = name
         self.account = ""
 
@@ -87,6 +91,7 @@ class Client:
         for text in warnings:
             self._outlet.put(Notice("key_in_file", text))
         self._staying.start(self._link)
+        self._comparing_task = asyncio.create_task(self._comparer.run(), name="talk-comparing")
         return self
 
     async def __aexit__(
@@ -96,8 +101,12 @@ class Client:
 
     async def close(self) -> None:
         """Go offline and close the profile. What is not sent yet stays in the outbox for the next time."""
+        comparing, self._comparing_task = self._comparing_task, None
         self._outlet.close()
         try:
+            if comparing is not None:
+                comparing.cancel()
+                await asyncio.wait({comparing}, timeout=CLOSE_WITHIN)
             await self._staying.stop()
             await self._save_shown()
         finally:
@@ -210,13 +219,14 @@ class Client:
         return self._queued(Sent(id, text, to, account))
 
     async def send_to(self, account: str, text: str) -> str:
-        """The same, to a person whose keys are known, by account: a name may change hands, an account cannot.
+        """The same by account: a name may change hands, an account cannot. New keys are asked for while online.
 
         Errors: NameMoved; Refused for a text that cannot be sent; ClientError for somebody unknown; ProfileError.
         """
         text = clean_text(text)
         check_text(text)
         self._check_other(account)
+        await self._learn(account)
 
         def send(db: Database) -> Sent:
             contact = contacts.get(db, account)
@@ -242,6 +252,10 @@ class Client:
         if self._online is not None:
             (self._online.sender.wake_private if sent.to else self._online.sender.wake_says).set()
         return sent.id
+
+    def _wake_private(self) -> None:
+        if self._online is not None:
+            self._online.sender.wake_private.set()
 
     def _check_other(self, account: str) -> None:
         if account == self.account:
@@ -285,14 +299,16 @@ class Client:
 
     async def details(self, account: str) -> Details:
         """Whose keys these are. The server is asked for somebody who is no contact yet, if it can be."""
-        found = await self._profile.run(reading.details, account)
-        if found is None and self._online is not None and self.is_online and is_account_id(account):
+        await self._learn(account)
+        return await self._profile.run(reading.details, account, self._people.names.get(account, ""))
+
+    async def _learn(self, account: str) -> None:
+        """Ask for the keys of somebody who is no contact yet, where they can be asked for."""
+        if self._online is None or not self.is_online or not is_account_id(account):
+            return
+        if await self._profile.run(contacts.get, account) is None:
             with contextlib.suppress(CannotConnect, Rejected):
                 await self._online.learner.accounts(account)
-            found = await self._profile.run(reading.details, account)
-        if found is not None:
-            return found
-        return await self._profile.run(reading.stranger, account, self._people.names.get(account, ""))
 
     def here(self) -> dict[str, str]:
         """Who is connected: account to name; as last heard while offline."""
@@ -336,6 +352,35 @@ class Client:
             return True
 
         return await self._profile.run(accept)
+
+    # ---- comparing keys
+
+    async def compare(self, account: str) -> str:
+        """Ask the person with this account to compare keys, or agree if they have asked; the comparison's id.
+
+        What becomes of it is told by `Comparing`. Errors: ClientError for one that is not known or cannot be asked,
+        CannotConnect while offline, NameMoved for a disputed name.
+        """
+        if self._online is None or not self.is_online:
+            raise CannotConnect("You are offline, so keys cannot be compared now. Nothing was done.")
+        await self._learn(account)
+        return await self._comparer.ask(account)
+
+    async def agree(self, id: str) -> None:
+        """Agree to the comparison that somebody asks for. Errors: ClientError, NameMoved."""
+        await self._comparer.agree(id)
+
+    async def confirm(self, id: str) -> None:
+        """The emoji are the same on both sides. Errors: ClientError."""
+        await self._comparer.confirm(id)
+
+    async def stop_comparing(self, id: str, mismatch: bool = False) -> None:
+        """End it. With `mismatch` because the emoji differ, which both sides are told. Errors: ClientError."""
+        await self._comparer.stop(id, mismatch=mismatch)
+
+    def comparisons(self) -> tuple[Comparing, ...]:
+        """What is being compared now, as it was told last."""
+        return self._comparer.under_way()
 
     # ---- reading
 

@@ -37,7 +37,8 @@ class Conversation:
     """A room, or what was said with one person. `key` is the room's id or the person's account id.
 
     `unread` counts lines of others after row `read`, to 1,000 at most. `disputed` says that nothing can be sent until a
-    person has decided whose name it is (`Client.details` says why, `Client.accept` decides).
+    person has decided whose name it is (`Client.details` says why, `Client.accept` decides). `verified` is
+    when keys were compared with them, 0 for not yet.
     """
 
     key: str
@@ -50,6 +51,7 @@ class Conversation:
     muted: bool
     disputed: bool
     blocked: bool
+    verified: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Details:
 
     `version` is that of the list of `devices` (their ids). `fingerprint` is the account's hash in groups of four, for
     reading aloud. `moved` is the sentence about a name that belongs to other keys than before, or "".
+    `verified` is when keys were compared with them, 0 for not yet.
     """
 
     account: str
@@ -69,6 +72,7 @@ class Details:
     disputed: bool
     blocked: bool
     moved: str
+    verified: int = 0
 
 
 @dataclass(frozen=True, slots=True)

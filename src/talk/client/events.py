@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 State = Literal["stored", "delivered", "failed"]
+ComparingStep = Literal["asked", "waiting", "emoji", "confirmed", "verified", "ended"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,24 @@ class Ended:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Comparing:
+    """A comparison of keys with somebody has got this far; `text` says it to the person.
+
+    `asked`: they ask, so agree or not. `waiting`: for them. `emoji`: compare the seven `emoji` (each with its English
+    name) now. `confirmed`: the person here has said that they are the same, the other one has not yet. `verified`:
+    done. `ended`: it was not done, and `code` says why: Matrix's of `m.key.verification.cancel`.
+    """
+
+    id: str
+    account: str
+    name: str
+    step: ComparingStep
+    emoji: tuple[tuple[str, str], ...]
+    text: str
+    code: str = ""
+
+
 ClientEvent = (
     Ready
     | Sent
@@ -148,4 +167,5 @@ ClientEvent = (
     | Online
     | Notice
     | Ended
+    | Comparing
 )

@@ -7,7 +7,7 @@ import msgspec
 from talk.client import held, outbox, store
 from talk.client.events import ClientEvent, Mark, Notice
 from talk.client.people import shown_name
-from talk.encryption import contacts, messages
+from talk.encryption import contacts, messages, verification_messages
 from talk.encryption.database import Database, transaction
 from talk.encryption.errors import Replayed, Undecryptable, UnknownDevice
 from talk.encryption.own import own
@@ -21,8 +21,13 @@ EXPIRED = "Nobody fetched it within 30 days, so the server let it go."
 MAX_IDS = 200  # in one receipt that is read
 
 
-def take_mail(db: Database, mail: events.Mail, now: int, *, final: bool) -> list[ClientEvent]:
+Told = ClientEvent | messages.Opened
+
+
+def take_mail(db: Database, mail: events.Mail, now: int, *, final: bool) -> list[Told]:
     """Work one item of mail through, and move the mail cursor on. Private texts are told by `store.not_shown`.
+
+    What belongs to a comparison of keys is handed back as it was opened.
 
     `final`: the sender's keys were asked for already, so that an unknown device is a stranger.
     Errors: UnknownDevice (learn the account's profile, then try once more with `final`).
@@ -30,12 +35,12 @@ def take_mail(db: Database, mail: events.Mail, now: int, *, final: bool) -> list
     profile = store.load(db)
     if profile is None or mail.n <= profile.mail:
         return []
-    told: list[ClientEvent] = []
+    told: list[Told] = []
     match mail.kind:
         case events.SEALED:
             told = _take_sealed(db, mail, now, final=final)
         case events.UNDECRYPTABLE | events.EXPIRED:
-            told = _take_notice(db, mail, profile.own.device, now)
+            told = [*_take_notice(db, mail, profile.own.device, now)]
     db.run("UPDATE profile SET mail = ?", mail.n)
     return told
 
@@ -56,7 +61,7 @@ def _take_notice(db: Database, mail: events.Mail, device: str, now: int) -> list
     return [Mark(notice.id, "failed", EXPIRED, "expired")]
 
 
-def _take_sealed(db: Database, mail: events.Mail, now: int, *, final: bool) -> list[ClientEvent]:
+def _take_sealed(db: Database, mail: events.Mail, now: int, *, final: bool) -> list[Told]:
     try:
         with transaction(db):
             opened = messages.unseal(db, mail)
@@ -65,14 +70,16 @@ def _take_sealed(db: Database, mail: events.Mail, now: int, *, final: bool) -> l
     except UnknownDevice:
         if not final:
             raise
-        return _cannot_open(db, mail)
+        return [*_cannot_open(db, mail)]
     except Undecryptable:
-        return _cannot_open(db, mail)
+        return [*_cannot_open(db, mail)]
     match opened.kind:
         case outbox.TEXT:
-            return _take_text(db, mail, opened, now)
+            return [*_take_text(db, mail, opened, now)]
         case outbox.RECEIPT:
-            return _take_receipt(db, opened)
+            return [*_take_receipt(db, opened)]
+        case kind if kind.startswith(verification_messages.PREFIX):
+            return [] if contacts.is_blocked(db, opened.account) else [opened]
         case _:
             return []
 

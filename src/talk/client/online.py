@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from talk.client import store
 from talk.client.answers import Answers
+from talk.client.comparing import Comparer
 from talk.client.connection import Wire
 from talk.client.errors import CannotConnect, Rejected
 from talk.client.events import Notice
@@ -53,6 +54,7 @@ class OnlineSession:
         profile: ProfileFolder,
         people: People,
         outlet: Outlet,
+        comparer: Comparer,
         *,
         moved: Callable[[], None],
         when_live: Callable[[], None],
@@ -68,6 +70,7 @@ class OnlineSession:
             self.learner,
             people,
             outlet,
+            comparer,
             when_mail=self.sender.wake_private.set,
             when_live=when_live,
         )

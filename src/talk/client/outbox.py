@@ -158,6 +158,11 @@ def put_receipt(db: Database, account: str, message_id: str, due: int) -> None:
     _put(db, RECEIPT, account, "", {"ids": [message_id]}, due)
 
 
+def put_content(db: Database, kind: str, account: str, content: dict[str, Any]) -> None:
+    """Queue a content of a kind that no person is told of."""
+    _put(db, kind, account, "", content)
+
+
 def put_again(db: Database, id: str, account: str, device_id: str, now: int) -> None:
     """A device could not open what was sent by this id: seal it again for all, on a new session with that device."""
     contact = contacts.get(db, account)

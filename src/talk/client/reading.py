@@ -116,6 +116,7 @@ _KEYS = """WITH RECURSIVE
 _ALL = f"""{_KEYS} SELECT k.key, r.name, p.name,
         p.disputed OR EXISTS (SELECT 1 FROM moved v JOIN contacts a USING (skeleton) WHERE a.account = k.key),
         b.account IS NOT NULL, coalesce(c.read, 0), coalesce(c.draft, ''), coalesce(c.muted, 0),
+        coalesce(p.verified, 0),
         (SELECT count(*) FROM (
             SELECT 1 FROM messages m WHERE m.conversation = k.key AND m.mark = '' AND m.row > coalesce(c.read, 0)
             AND (m.account = k.key OR m.account NOT IN (SELECT account FROM blocked)) LIMIT {MAX_UNREAD}))
@@ -134,13 +135,23 @@ def conversations(db: Database) -> list[Conversation]:
 
 
 def _conversation(db: Database, row: tuple[Any, ...]) -> Conversation:
-    key, room, name, disputed, blocked, read, draft, muted, unread = row
+    key, room, name, disputed, blocked, read, draft, muted, verified, unread = row
     is_room = not is_account_id(key)
     newest = lines(db, key, 0, 1)
     last = newest[0] if newest else None
     shown = room if is_room else name or _last_known_name(db, key)
     return Conversation(
-        key, shown or "", is_room, last, unread, read, draft, bool(muted), bool(disputed), bool(blocked)
+        key=key,
+        name=shown or "",
+        is_room=is_room,
+        last=last,
+        unread=unread,
+        read=read,
+        draft=draft,
+        muted=bool(muted),
+        disputed=bool(disputed),
+        blocked=bool(blocked),
+        verified=0 if disputed else verified,
     )
 
 
@@ -187,11 +198,12 @@ def set_muted(db: Database, key: str, muted: bool) -> None:
 # ---- one person
 
 
-def details(db: Database, account: str) -> Details | None:
-    """Whose keys these are; None for somebody who is no contact."""
+def details(db: Database, account: str, name: str) -> Details:
+    """Whose keys these are; of somebody who is no contact, what account id and name alone say."""
     contact = contacts.get(db, account)
     if contact is None:
-        return None
+        blocked = contacts.is_blocked(db, account)
+        return Details(account, name, 0, 0, (), fingerprint(account), disputed=False, blocked=blocked, moved="")
     moved = outbox.dispute_about(db, contact)
     return Details(
         account=account,
@@ -203,10 +215,5 @@ def details(db: Database, account: str) -> Details | None:
         disputed=moved is not None,
         blocked=contact.blocked,
         moved=str(moved or ""),
+        verified=0 if moved else contact.verified,
     )
-
-
-def stranger(db: Database, account: str, name: str) -> Details:
-    """What an account id alone says."""
-    blocked = contacts.is_blocked(db, account)
-    return Details(account, name, 0, 0, (), fingerprint(account), disputed=False, blocked=blocked, moved="")

@@ -8,6 +8,7 @@ from talk.client import inbox, store
 from talk.client.answers import Answers
 from talk.client.backlog import Backlog
 from talk.client.catching_up import Progress
+from talk.client.comparing import Comparer
 from talk.client.connection import Wire
 from talk.client.events import CatchingUp, Notice, PeopleChanged, Renamed
 from talk.client.learning import Learner, now
@@ -15,6 +16,7 @@ from talk.client.outlet import Outlet
 from talk.client.people import People, shown_name
 from talk.client.profile import ProfileFolder
 from talk.encryption.errors import UnknownDevice
+from talk.encryption.messages import Opened
 from talk.protocol import commands, events
 from talk.protocol.ids import random_id
 
@@ -32,12 +34,13 @@ class Receiver:
         learner: Learner,
         people: People,
         outlet: Outlet,
+        comparer: Comparer,
         *,
         when_mail: Callable[[], None],
         when_live: Callable[[], None],
     ) -> None:
         self._wire, self._answers, self._profile, self._learner = wire, answers, profile, learner
-        self._people, self._outlet = people, outlet
+        self._people, self._outlet, self._comparer = people, outlet, comparer
         self._when_mail, self._when_live = when_mail, when_live
         self._progress = Progress(0)
         self._is_live = False
@@ -102,7 +105,10 @@ class Receiver:
 
     async def _open(self, mail: events.Mail, *, final: bool) -> None:
         for event in await self._profile.run(inbox.take_mail, mail, now(), final=final):
-            self._outlet.put(event)
+            if isinstance(event, Opened):
+                await self._comparer.take(event)
+            else:
+                self._outlet.put(event)
 
     async def _learn_strangers(self) -> None:
         if strangers := await self._profile.run(store.strangers):

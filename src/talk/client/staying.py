@@ -9,6 +9,7 @@ import random
 import traceback
 
 from talk.client import outbox, store
+from talk.client.comparing import Comparer
 from talk.client.connection import Wire, clock_warning, open_wire
 from talk.client.errors import CannotConnect, ClientError, Rejected
 from talk.client.events import Ended, Notice, Offline, Online, Ready
@@ -58,8 +59,11 @@ class Staying:
     good. `from_now`: a new profile starts at the end of the lobby.
     """
 
-    def __init__(self, profile: ProfileFolder, people: People, outlet: Outlet, *, from_now: bool) -> None:
+    def __init__(
+        self, profile: ProfileFolder, people: People, outlet: Outlet, comparer: Comparer, *, from_now: bool
+    ) -> None:
         self._profile, self._people, self._outlet, self._from_now = profile, people, outlet, from_now
+        self._comparer = comparer
         self.session: OnlineSession | None = None
         self.ended: Ended | None = None
         self.is_live = self.closing = False
@@ -204,7 +208,13 @@ class Staying:
         try:
             await self._welcomed(wire)
             self.session = OnlineSession(
-                wire, self._profile, self._people, self._outlet, moved=self.move, when_live=self._now_live
+                wire,
+                self._profile,
+                self._people,
+                self._outlet,
+                self._comparer,
+                moved=self.move,
+                when_live=self._now_live,
             )
             await self.session.run()
         finally:

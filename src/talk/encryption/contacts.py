@@ -25,7 +25,8 @@ class Contact:
     """A person whose keys are pinned.
 
     `name` is the one last shown, "" when it was accepted as another account's since. `disputed` says that this name is
-    pinned to another account. `devices` are those on the newest device list, by id. `since` is in milliseconds.
+    pinned to another account. `devices` are those on the newest device list, by id. `since` is in milliseconds;
+    `verified` too: when the person here compared keys with them, 0 for not yet.
     """
 
     account: str
@@ -35,6 +36,7 @@ class Contact:
     devices: tuple[Device, ...]
     blocked: bool
     since: int
+    verified: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,22 @@ def is_blocked(db: Database, account: str) -> bool:
     return db.one("SELECT 1 FROM blocked WHERE account = ?", account) is not None
 
 
+def verify(db: Database, account: str, at: int, how: str) -> None:
+    """Remember that a person has compared keys with this account, contact or not yet. `at` in milliseconds."""
+    db.run("INSERT OR REPLACE INTO verified VALUES (?, ?, ?)", account, at, how)
+
+
+def doubt(db: Database, account: str) -> None:
+    """Undo `verify`: they compared again, and it was not the same."""
+    db.run("DELETE FROM verified WHERE account = ?", account)
+
+
+def verified(db: Database, account: str) -> int | None:
+    """When it was verified, in milliseconds; None for not yet."""
+    row = db.one("SELECT at FROM verified WHERE account = ?", account)
+    return int(row[0]) if row else None
+
+
 def peer(db: Database, account: str, device: str) -> Peer:
     """The pinned device, listed now or earlier. Errors: UnknownDevice."""
     row = db.one(
@@ -195,6 +213,6 @@ def _devices(db: Database, account: str, least: int = 0) -> list[tuple[Any, ...]
 
 
 def _contact(db: Database, row: tuple[Any, ...]) -> Contact:
-    account, name, disputed, version, blocked, since = row
+    account, name, disputed, version, blocked, since, at = row
     devices = tuple(Device(*device) for device in _devices(db, account, least=1))
-    return Contact(account, name, bool(disputed), version, devices, bool(blocked), since)
+    return Contact(account, name, bool(disputed), version, devices, bool(blocked), since, at)

@@ -20,7 +20,8 @@ EncryptionError
   ├ IdentityRefused       signatures or keys do not fit together
   │ └ DeviceListRolledBack
   ├ Undecryptable         a message cannot be opened
-  └ Replayed              a message that was opened before
+  ├ Replayed              a message that was opened before
+  └ VerificationFailed    comparing keys does not go on: `code` says why
 """
 
 from __future__ import annotations
@@ -193,3 +194,11 @@ class Replayed(PeerError):
         super().__init__("This message had arrived before. It is shown only once.")
         self.device = device
         self.id = id
+
+
+class VerificationFailed(PeerError):
+    """`code` is Matrix's, and is sent to the other side."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"Comparing keys did not go as it should ({code}), and was ended. Nothing has changed.")
+        self.code = code

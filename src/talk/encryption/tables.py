@@ -38,4 +38,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             device INTEGER NOT NULL REFERENCES devices, id TEXT NOT NULL, PRIMARY KEY (device, id))
             STRICT, WITHOUT ROWID""",
     ),
+    (
+        # People who were compared, in milliseconds since 1970, and in which way. An account is the hash of its master
+        # key, so nothing else has to be kept.
+        """CREATE TABLE verified (
+            account TEXT PRIMARY KEY, at INTEGER NOT NULL, how TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+        "DROP VIEW people",
+        """CREATE VIEW people AS
+            SELECT c.account, c.name, n.account IS NOT NULL AND n.account != c.account AS disputed, c.version,
+                b.account IS NOT NULL AS blocked, c.since, coalesce(v.at, 0) AS verified
+            FROM contacts c LEFT JOIN names n USING (skeleton) LEFT JOIN blocked b ON b.account = c.account
+            LEFT JOIN verified v ON v.account = c.account""",
+    ),
 )

@@ -5,7 +5,8 @@ LocalError
 ├ FolderBusy      another process holds the folder
 ├ NobodyHome      no process listens beside the folder
 ├ ControlFailed   one listens, and its answer did not come or was cut off
-└ Declined        one listens, and it said no
+├ Declined        one listens, and it said no
+└ NearbyFailed    this machine's network does not carry announcements
 """
 
 from __future__ import annotations
@@ -47,3 +48,13 @@ class ControlFailed(LocalError):
 
 class Declined(LocalError):
     """The other process answered that it will not, or could not. A handler raises it to say so in its own words."""
+
+
+class NearbyFailed(LocalError):
+    """Services on the network can be neither announced nor found, and why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"This computer can show nothing to its network and find nothing there: {reason}. Nothing was lost. Use "
+            "links instead."
+        )

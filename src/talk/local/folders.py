@@ -25,6 +25,11 @@ def profiles_folder() -> Path:
     return _data() / "profiles"
 
 
+def window_folder() -> Path:
+    """The folder of what the desktop window remembers. It may not exist yet."""
+    return _data() / "window"
+
+
 def _data() -> Path:
     # Not the roaming folder of Windows: a database that is open must not travel between machines.
     return platformdirs.user_data_path("talk", appauthor=False, roaming=False)

@@ -2,12 +2,14 @@
 
 PROTOCOL_VERSION = 1
 SUBPROTOCOL = "talk.v1"
+SERVICE_TYPE = "_talk-chat._tcp"  # under which servers are announced on a network (RFC 6763 section 7)
 DEFAULT_PORT = 7433
 
 # Text
 MAX_TEXT_POINTS = 4_000  # Unicode code points
 MAX_TEXT_BYTES = 16_000  # UTF-8 bytes
 MAX_NAME_POINTS = 32  # Unicode code points
+MAX_TITLE_BYTES = 63  # UTF-8 bytes of a chat's title: a label of DNS (RFC 6763 section 4.1.1)
 
 # Frames, in bytes of UTF-8 JSON
 MAX_FRAME_BEFORE_LOGIN = 8 * 1024

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 
 from talk.protocol.errors import Code, Refused
-from talk.protocol.limits import MAX_TEXT_BYTES, MAX_TEXT_POINTS
+from talk.protocol.limits import MAX_TEXT_BYTES, MAX_TEXT_POINTS, MAX_TITLE_BYTES
 
 # Drawn as nothing although Unicode calls them letters or symbols: Hangul fillers, the blank Braille pattern, the
 # stand-in for an object, blank hieroglyphs and the musical null notehead.
@@ -70,3 +70,17 @@ def clean_text(text: str) -> str:
 def printable(text: str) -> str:
     """The text made safe for a screen, whoever wrote it: what could move the cursor or turn the line shows as �."""
     return "".join("\ufffd" if is_forbidden(char) else char for char in text)
+
+
+def clean_title(text: str) -> str:
+    """The title of a chat as it is announced and shown: one line, at most MAX_TITLE_BYTES; "" where nothing is left."""
+    kept = "".join(char for char in text if char.isspace() or not is_forbidden(char))
+    cut = (
+        unicodedata.normalize("NFC", " ".join(kept.split())).encode()[:MAX_TITLE_BYTES].decode(errors="ignore").strip()
+    )
+    return cut if any(map(is_visible, cut)) else ""
+
+
+def is_title(text: str) -> bool:
+    """Whether this can be the title of a chat as it stands."""
+    return text != "" and clean_title(text) == text

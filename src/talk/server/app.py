@@ -22,9 +22,11 @@ from talk.local.addresses import describe, reachable
 from talk.local.control import ControlServer
 from talk.local.folders import make_private
 from talk.local.lock import FolderLock
-from talk.protocol.limits import DEFAULT_PORT, LOGIN_WITHIN
+from talk.protocol.limits import DEFAULT_PORT, LOGIN_WITHIN, MAX_TITLE_BYTES
 from talk.protocol.link import MAX_ADDRESSES, Address, Link
 from talk.protocol.proofs import NONCE_BYTES
+from talk.protocol.text import is_title
+from talk.server.announcing import default_title, home_addresses, keep_announced, places
 from talk.server.certificate import load_certificate, self_made_certificate, server_context
 from talk.server.doors.pages import Facts, Page, page
 from talk.server.doors.websocket import Listener, text_frame
@@ -34,6 +36,7 @@ from talk.server.rules.directory import Directory
 from talk.server.rules.server_key import ServerKey
 from talk.server.rules.session import Context
 from talk.server.stores.sqlite import SqliteStore
+from talk.server.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +49,20 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ServeError(Exception):
-    """Why the server does not start, for its owner."""
+    """Why the server does not start, for its owner; `code` for programs."""
+
+    def __init__(self, sentence: str, code: str = "not_started") -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a server runs. `rate` in messages a second per account, 0 for no limit; `host` "" for every address."""
+    """How a server runs. `rate` in messages a second per account, 0 for no limit; `host` "" for every address.
+
+    `title` is what people see who look for chats on their network, "" for the user's name; `announce` whether they do,
+    and `announce_on` the addresses of this machine on the networks where they do, none for those at home.
+    """
 
     data: Path
     host: str = ""
@@ -63,6 +74,9 @@ class Settings:
     tls_key: Path | None = None
     behind_proxy: bool = False
     addresses: tuple[Address, ...] = ()
+    title: str = ""
+    announce: bool = False
+    announce_on: tuple[str, ...] = ()
 
     @property
     def only_this_machine(self) -> bool:
@@ -78,6 +92,8 @@ class Server:
         self._stack = AsyncExitStack()
         self._stopped = asyncio.Event()
         self._started_at = time.time()
+        self._listening: list[str] = []
+        self.title = settings.title or default_title()
         self.address = ""
         self.link = ""
 
@@ -104,6 +120,11 @@ class Server:
 
     async def _start(self) -> None:
         settings = self._settings
+        if not is_title(self.title):
+            raise ServeError(
+                f"A title is one line of at most {MAX_TITLE_BYTES} bytes, without invisible characters. Nothing was "
+                "started. Choose another: --title NAME"
+            )
         make_private(settings.data)
         self._stack.enter_context(FolderLock(settings.data))
         store = SqliteStore(settings.data / STORE_FILE)
@@ -124,9 +145,30 @@ class Server:
         self.engine.start()
         self._stack.push_async_callback(self._stop_engine)
         port = await self._listen(tls)
-        owner = Owner(self.engine, store, lambda token: self._link(context.key.id, token, port, tls is not None))
+        owner = Owner(
+            self.engine,
+            store,
+            link_with=lambda token: self._link(context.key.id, token, port, tls is not None),
+            describe=self.describe,
+            stop=self.stop,
+        )
         self.link = await owner.new_link()
         await self._stack.enter_async_context(ControlServer(settings.data, owner.answer))
+        if settings.announce and not settings.only_this_machine and not settings.behind_proxy:
+            self._announce(port)
+
+    def _announce(self, port: int) -> None:
+        """In the background: it takes seconds, and people with a link need not wait for it."""
+        context, announce_on = self.engine.context, self._settings.announce_on
+
+        def find() -> tuple[str, ...]:
+            return places(self._listening, announce_on or home_addresses())
+
+        if announce_on and not find():
+            log.warning("--announce-on names no address that is listened on, so this chat is not announced")
+        tasks = Tasks()
+        self._stack.push_async_callback(tasks.close)
+        tasks.start(keep_announced(self.title, context.key.id, port, context.invite_needed, find), "announcing")
 
     async def _stop_engine(self) -> None:
         try:
@@ -165,9 +207,10 @@ class Server:
                 reuse_address=True,
             )
         except OSError as error:
-            raise ServeError(_why_not_listening(settings, error)) from error
+            raise ServeError(*_why_not_listening(settings, error)) from error
         self._stack.push_async_callback(self._end_connections, listener)
         self._stack.callback(server.close)
+        self._listening = [str(each.getsockname()[0]) for each in server.sockets]
         host, port = server.sockets[0].getsockname()[:2]
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         return int(port)
@@ -197,6 +240,15 @@ class Server:
         """A description of every address in the link, for its owner."""
         addresses = self._settings.addresses
         return [describe(host) for host in ([address.host for address in addresses] or self._hosts())]
+
+    def describe(self) -> dict[str, object]:
+        """What its owner's programs show of it."""
+        return {
+            "title": self.title,
+            "address": self.address,
+            "open": not self.engine.context.invite_needed,
+            "who_can_join": list(dict.fromkeys(self.who_can_join())),
+        }
 
     def _page(self, path: str) -> Page:
         engine = self.engine
@@ -228,16 +280,19 @@ def _bind_to(settings: Settings) -> str | None:
     return "0.0.0.0" if settings.port == 0 else None  # noqa: S104
 
 
-def _why_not_listening(settings: Settings, error: OSError) -> str:
+def _why_not_listening(settings: Settings, error: OSError) -> tuple[str, str]:
+    """A sentence and a code."""
     where = f"{settings.host or 'every address'} port {settings.port}"
     if error.errno in (98, 48, 10048):  # EADDRINUSE on Linux, macOS, Windows
         return (
             f"Another program already listens on {where}; perhaps TAlk is running? Nothing was changed. "
             f"Stop it, or choose another port: talk serve --listen {settings.host or '*'}:{settings.port + 1}"
-        )
+        ), "port_taken"
     if error.errno in (13, 10013):  # EACCES
-        return f"This user may not listen on {where}. Choose a port over 1023: talk serve --listen *:{DEFAULT_PORT}"
-    return f"TAlk cannot listen on {where}: {error.strerror or error}. Check the address given to --listen."
+        hint = f"Choose a port over 1023: talk serve --listen *:{DEFAULT_PORT}"
+        return f"This user may not listen on {where}. {hint}", "not_started"
+    problem = f"TAlk cannot listen on {where}: {error.strerror or error}. Check the address given to --listen."
+    return problem, "not_started"
 
 
 def _raise_file_limit() -> int:

@@ -22,10 +22,23 @@ PATIENCE = 60.0  # seconds
 
 
 class Owner:
-    """Answers requests of the control socket. `link_with` makes the text of a link that carries this token."""
+    """Answers requests of the control socket.
 
-    def __init__(self, engine: Engine, store: Store, link_with: Callable[[str], str]) -> None:
-        self._engine, self._store, self._link_with = engine, store, link_with
+    `link_with` makes the text of a link that carries this token; `describe` says what the server is; `stop` asks it to
+    stop.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        *,
+        link_with: Callable[[str], str],
+        describe: Callable[[], dict[str, object]],
+        stop: Callable[[], None],
+    ) -> None:
+        self._engine, self._store = engine, store
+        self._link_with, self._describe, self._stop = link_with, describe, stop
 
     async def answer(self, request: dict[str, object]) -> AsyncIterator[dict[str, object]]:
         """Errors: Declined, with a sentence for the owner."""
@@ -39,6 +52,9 @@ class Owner:
                 f"The server did not get to it within {PATIENCE:.0f} seconds, and may still do it. Please look first."
             ) from error
         yield answer
+        if request.get("do") == "stop":
+            # The control socket ends with the server, so the answer has to be out first.
+            self._stop()
 
     async def _answer(self, do: str, name: str, request: dict[str, object]) -> dict[str, object]:
         context = self._engine.context
@@ -64,7 +80,11 @@ class Owner:
                 await self._store.backup(target)
                 return {"done": f"Everything is saved in {target}. Keep it private: it holds the server's key."}
             case "status":
-                return {"connections": len(self._engine.connections), "server": context.key.id}
+                people = len(self._engine.delivery.presence.people())
+                figures = {"connections": len(self._engine.connections), "people": people, "server": context.key.id}
+                return figures | self._describe()
+            case "stop":
+                return {"done": "The server is stopping."}
             case _:
                 raise Declined(f"The running server does not know {do!r}. Is it older than this program?")
 

@@ -127,9 +127,19 @@ async def test_what_the_owner_no_longer_waits_for_is_done_all_the_same(house: Ho
 class TestRequests:
     """The same, asked through the control socket."""
 
+    @pytest.fixture(autouse=True)
+    def stops(self) -> None:
+        self.was_stopped: list[bool] = []
+
     @pytest.fixture
     def owner(self, house: House) -> Owner:
-        return Owner(house.engine, house.store, lambda token: f"link#{token}")
+        return Owner(
+            house.engine,
+            house.store,
+            link_with=lambda token: f"link#{token}",
+            describe=lambda: {"title": "Asha's chat"},
+            stop=lambda: self.was_stopped.append(True),
+        )
 
     async def ask(self, owner: Owner, do: str, **fields: object) -> dict[str, object]:
         [answer] = [answer async for answer in owner.answer({"do": do, **fields})]
@@ -137,12 +147,20 @@ class TestRequests:
 
     async def test_every_wish_is_answered_in_words(self, house: House, owner: Owner) -> None:
         asha = await house.join("asha")
-        assert (await self.ask(owner, "status"))["connections"] == 1
+        status = await self.ask(owner, "status")
+        assert status["connections"] == status["people"] == 1
+        assert status["title"] == "Asha's chat"
         assert "asha" in str((await self.ask(owner, "kick", name="asha"))["done"])
         await asha.closed()
         assert "banned" in str((await self.ask(owner, "ban", name="asha"))["done"])
         assert "come back" in str((await self.ask(owner, "unban", name="asha"))["done"])
         assert "free" in str((await self.ask(owner, "release", name="asha"))["done"])
+
+    async def test_the_answer_to_stop_is_out_before_it_stops(self, owner: Owner) -> None:
+        async for answer in owner.answer({"do": "stop"}):
+            assert "stopping" in str(answer["done"])
+            assert not self.was_stopped
+        assert self.was_stopped == [True]
 
     async def test_a_link_has_an_invite_only_where_one_is_needed(self, house: House, owner: Owner) -> None:
         assert await self.ask(owner, "invite") == {"link": "link#"}

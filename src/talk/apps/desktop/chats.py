@@ -1,0 +1,222 @@
+"""What the window knows of one chat: its conversations, lines, people and state, as the client tells of them.
+
+No widgets, no waiting: an event goes in, and out comes what has to be drawn anew.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+
+from talk.apps.desktop.feed import Feed
+from talk.apps.desktop.words import _
+from talk.client import (
+    CatchingUp,
+    Client,
+    ClientEvent,
+    Comparing,
+    Conversation,
+    Ended,
+    Line,
+    Mark,
+    Message,
+    Notice,
+    Offline,
+    Online,
+    PeopleChanged,
+    PrivateMessage,
+    Ready,
+    Renamed,
+    Sent,
+)
+
+ROOM_TITLES = {"lobby": "Lobby"}
+
+
+class Part(Enum):
+    """What of the window has to be drawn anew."""
+
+    CONVERSATIONS = auto()
+    FEED = auto()
+    PEOPLE = auto()
+    STATUS = auto()
+    RELOAD = auto()  # ask the client for its conversations
+    MARKS = auto()
+
+
+class State(Enum):
+    """How a chat is: being opened; its server out of reach, or reached; over for good; or not to be opened here."""
+
+    OPENING = auto()
+    CONNECTING = auto()
+    ONLINE = auto()
+    OFFLINE = auto()
+    ENDED = auto()
+    CLOSED = auto()
+
+
+@dataclass(slots=True)
+class Changes:
+    """What an event has led to. `key` is the conversation that `parts` are about, "" for all."""
+
+    parts: set[Part] = field(default_factory=set)
+    key: str = ""
+    line: Line | None = None
+    notice: Notice | None = None
+    comparing: Comparing | None = None
+
+
+class Chat:
+    """One profile in the window. `retry_at` is when the next try to connect is, in seconds since 1970."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.title = ""
+        self.state = State.OPENING
+        self.words = ""
+        self.code = ""
+        self.retry_at = 0.0
+        self.catching: tuple[int, int] | None = None
+        self.conversations: dict[str, Conversation] = {}
+        self.feeds: dict[str, Feed] = {}
+        self.shown = ""  # key of the conversation that was last on the screen
+        self.notices: list[Notice] = []
+
+    @property
+    def unread(self) -> int:
+        return sum(each.unread for each in self.conversations.values() if not each.muted)
+
+    def in_order(self) -> list[Conversation]:
+        """Rooms first, then who wrote last."""
+        return sorted(
+            self.conversations.values(), key=lambda each: (not each.is_room, -(each.last.at if each.last else 0))
+        )
+
+    def title_of(self, key: str) -> str:
+        """What a conversation is called on the screen."""
+        found = self.conversations.get(key)
+        if found is None:
+            return ""
+        return _("Lobby") if found.is_room and found.name in ROOM_TITLES else found.name or _("Somebody")
+
+    def feed(self, key: str) -> Feed:
+        if key not in self.feeds:
+            conversation = self.conversations.get(key)
+            self.feeds[key] = Feed(key, is_room=conversation is None or conversation.is_room)
+        return self.feeds[key]
+
+    def take(self, conversations: list[Conversation]) -> None:
+        """What the client has, asked anew. What has not been stored anywhere yet stays."""
+        fresh = {each.key: each for each in conversations}
+        for key, before in self.conversations.items():
+            if key not in fresh and before.last is None:
+                fresh[key] = before
+        self.conversations = fresh
+
+    def begin_with(self, account: str, name: str) -> None:
+        """Let there be a conversation with this person, though nothing was said yet."""
+        if account not in self.conversations:
+            self.conversations[account] = Conversation(account, name, False, None, 0, 0, "", False, False, False)
+
+    def change(self, key: str, **fields: object) -> None:
+        """Change what is known of a conversation."""
+        if key in self.conversations:
+            self.conversations[key] = replace(self.conversations[key], **fields)  # type: ignore[arg-type]
+
+    # ---- what the client tells
+
+    def told(self, event: ClientEvent, *, reading: str) -> Changes:  # noqa: C901 - one case for each event
+        """Take in an event. `reading` is the conversation that somebody is looking at right now, "" for none."""
+        match event:
+            case Ready() | Online():
+                self.state, self.words, self.catching = State.ONLINE, "", None
+                return Changes({Part.STATUS, Part.PEOPLE, Part.RELOAD})
+            case Offline(reason, retry_in):
+                self.state, self.words, self.retry_at = State.OFFLINE, reason, time.time() + retry_in
+                return Changes({Part.STATUS, Part.PEOPLE})
+            case Ended(code, text):
+                self.state, self.words, self.code = State.ENDED, text, code
+                return Changes({Part.STATUS, Part.PEOPLE})
+            case CatchingUp(done, total):
+                self.catching = (done, total) if done < total else None
+                return Changes({Part.STATUS})
+            case Message() | PrivateMessage():
+                return self._received(event, reading)
+            case Sent():
+                return self._sent(event)
+            case Mark(id, state, reason):
+                return self._marked(id, state, reason)
+            case PeopleChanged():
+                return Changes({Part.PEOPLE})
+            case Renamed(account, name):
+                self.change(account, name=name)
+                return Changes({Part.PEOPLE, Part.CONVERSATIONS})
+            case Notice():
+                return self._noticed(event)
+            case Comparing():
+                return Changes(comparing=event)
+        return Changes()
+
+    def _noticed(self, notice: Notice) -> Changes:
+        self.notices = [*self.notices[-99:], notice]
+        # What changes whom one talks to changes the list as well.
+        return Changes({Part.RELOAD} if notice.code in ("name_moved", "new_device", "gap") else set(), notice=notice)
+
+    def _received(self, event: Message | PrivateMessage, reading: str) -> Changes:
+        seq, missed = (event.seq, 0) if isinstance(event, Message) else (0, event.missed)
+        line = Line(
+            event.row,
+            event.id,
+            event.conversation,
+            event.account,
+            event.sender,
+            event.text,
+            event.at,
+            seq,
+            "stored" if event.mine else "",
+            "",
+            event.mine,
+            missed,
+        )
+        return self._add(line, reading)
+
+    def _add(self, line: Line, reading: str) -> Changes:
+        key = line.conversation
+        new = True
+        if key in self.feeds:
+            new = self.feeds[key].add(line)
+        conversation = self.conversations.get(key)
+        if conversation is None:
+            return Changes({Part.RELOAD, Part.FEED}, key, line)
+        newest = conversation.last is None or line.at >= conversation.last.at or line.mine
+        counts = new and not line.mine and key != reading and line.row > conversation.read
+        self.change(key, last=line if newest else conversation.last, unread=conversation.unread + (1 if counts else 0))
+        return Changes({Part.CONVERSATIONS, Part.FEED}, key, line)
+
+    def _sent(self, sent: Sent) -> Changes:
+        if not sent.conversation:
+            return Changes({Part.RELOAD})
+        line = Line(
+            0, sent.id, sent.conversation, self.client.account, self.client.name, sent.text, _now(), 0, "sending", "",
+            True, 0,
+        )  # fmt: skip
+        return self._add(line, sent.conversation)
+
+    def _marked(self, id: str, mark: str, reason: str) -> Changes:
+        for key, feed in self.feeds.items():
+            if feed.mark(id, mark, reason):
+                self._mark_last(key, id, mark)
+                return Changes({Part.CONVERSATIONS, Part.FEED}, key)
+        for key in self.conversations:
+            self._mark_last(key, id, mark)
+        return Changes({Part.CONVERSATIONS})
+
+    def _mark_last(self, key: str, id: str, mark: str) -> None:
+        conversation = self.conversations.get(key)
+        if conversation is not None and conversation.last is not None and conversation.last.id == id:
+            self.change(key, last=replace(conversation.last, mark=mark))
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

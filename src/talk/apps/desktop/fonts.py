@@ -1,0 +1,69 @@
+"""The fonts that come with TAlk: for Tk, and for Pillow, which draws what Tk cannot."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import os
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+import regex  # type: ignore[import-untyped]
+from PIL import ImageFont
+
+FOLDER = Path(__file__).parent / "fonts"
+REGULAR, BOLD = FOLDER / "NotoSans-Regular.ttf", FOLDER / "NotoSans-Bold.ttf"
+EMOJI = FOLDER / "NotoColorEmoji.ttf"
+EMOJI_SIZE = 109  # pixels; the one size that this bitmap font has
+_FR_PRIVATE = 0x10  # AddFontResourceEx: for this process alone
+
+# Tk on X11 places one glyph after the other (no HarfBuzz before Tk 9.1), so these scripts come out wrong.
+NEEDS_SHAPING = sys.platform not in ("win32", "darwin")
+_SCRIPTS = {
+    "Devanagari": "NotoSansDevanagari-{}.ttf",
+    "Arabic": "NotoSansArabic-Regular.ttf",
+    "Bengali": "NotoSansBengali-Regular.ttf",
+    "Gujarati": "NotoSansGujarati-Regular.ttf",
+    "Gurmukhi": "NotoSansGurmukhi-Regular.ttf",
+    "Kannada": "NotoSansKannada-Regular.ttf",
+    "Malayalam": "NotoSansMalayalam-Regular.ttf",
+    "Tamil": "NotoSansTamil-Regular.ttf",
+    "Telugu": "NotoSansTelugu-Regular.ttf",
+}
+_BY_SCRIPT = [(regex.compile(rf"\p{{Script={script}}}"), file) for script, file in _SCRIPTS.items()]
+_COMPLEX = regex.compile("[" + "".join(rf"\p{{Script={script}}}" for script in _SCRIPTS) + "]")
+
+
+def needs_shaping(text: str) -> bool:
+    """Whether Tk would draw this text wrong here, and one of our fonts can draw it right."""
+    return NEEDS_SHAPING and not text.isascii() and _COMPLEX.search(text) is not None
+
+
+@lru_cache(128)
+def pillow_font(path: Path, size: int) -> ImageFont.FreeTypeFont:
+    """`size` in pixels."""
+    return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.RAQM)
+
+
+def shaping_font(text: str, size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """The font for the first script in the text that needs one; `size` in pixels."""
+    for pattern, file in _BY_SCRIPT:
+        if pattern.search(text):
+            return pillow_font(FOLDER / file.format("Bold" if bold else "Regular"), size)
+    return pillow_font(BOLD if bold else REGULAR, size)
+
+
+def give_to_tk() -> bool:
+    """Let Tk know our fonts, for this process alone; whether it worked. To be called before the first window."""
+    if sys.platform == "win32":
+        add = ctypes.windll.gdi32.AddFontResourceExW
+        return all(add(str(path), _FR_PRIVATE, 0) for path in (REGULAR, BOLD))
+    if sys.platform == "darwin":
+        return False  # the system's own fonts are good
+    name = ctypes.util.find_library("fontconfig")
+    if name is None:
+        return False
+    add = ctypes.CDLL(name).FcConfigAppFontAddFile
+    add.argtypes, add.restype = [ctypes.c_void_p, ctypes.c_char_p], ctypes.c_int
+    return all(add(None, os.fsencode(path)) for path in sorted(FOLDER.glob("NotoSans*.ttf")))

@@ -1,0 +1,92 @@
+"""The page of one's own server: the invitation as a link and a QR code, who can join, and stopping it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from tkinter import filedialog
+from typing import Any
+
+import customtkinter as ctk
+from PIL import Image
+
+from talk.apps.desktop.look import both
+from talk.apps.desktop.overlay import Overlay
+from talk.apps.desktop.widgets import Button, Label
+from talk.apps.desktop.words import _
+from talk.apps.qr import qr_matrix
+
+WIDTH = 520
+WRAP = WIDTH - 80
+QR = 220  # pixels at 100 %
+QUIET_ZONE = 4  # modules, ISO/IEC 18004 section 5.3.8
+
+
+def qr_image(link: str, module: int) -> Image.Image:
+    """The link as a QR code, black on white; `module` is the size of its squares in pixels."""
+    matrix = qr_matrix(link)
+    side = len(matrix) + 2 * QUIET_ZONE
+    image = Image.new("L", (side, side), 255)
+    for y, row in enumerate(matrix):
+        for x, dark in enumerate(row):
+            if dark:
+                image.putpixel((x + QUIET_ZONE, y + QUIET_ZONE), 0)
+    return image.resize((side * module, side * module), Image.Resampling.NEAREST)
+
+
+def invitation_page(
+    overlay: Overlay, link: str, who_can_join: tuple[str, ...], *, stop: Callable[[], object] | None
+) -> None:
+    """Show an invitation. `stop` stops the server; None where it is not ours to stop."""
+    body = overlay.open(_("Invite friends"), width=WIDTH, scroll=True)
+    words = _("Send this link to your friends. They paste it into TAlk and are in.")
+    Label(body, words, size=14, wrap=WRAP).widget.grid(row=0, column=0, sticky="w")
+    box = ctk.CTkTextbox(
+        body, height=64, wrap="char", corner_radius=12, fg_color=both("raised"), text_color=both("text")
+    )
+    box.insert("1.0", link)
+    box.configure(state="disabled")
+    box.grid(row=1, column=0, sticky="ew", pady=8)
+    _buttons(body, link)
+    _code(body, link)
+    for number, sentence in enumerate(dict.fromkeys(who_can_join)):
+        said = _("Who can join: {who}.").format(who=sentence)
+        Label(body, said, size=12, colour="soft", wrap=WRAP).widget.grid(row=10 + number, column=0, sticky="w")
+    good = _("A link is good for 7 days and 25 new people. Open this page again for a fresh one.")
+    Label(body, good, size=12, colour="soft", wrap=WRAP).widget.grid(row=30, column=0, sticky="w", pady=(6, 0))
+    if stop is not None:
+        button = Button(body, _("Stop this server"), stop, style="danger", height=40)
+        button.widget.grid(row=31, column=0, sticky="ew", pady=(14, 0))
+
+
+def _buttons(body: Any, link: str) -> None:
+    row = ctk.CTkFrame(body, fg_color="transparent")
+    row.grid(row=2, column=0, sticky="ew", pady=(0, 8))
+    row.grid_columnconfigure((0, 1), weight=1)
+
+    def copy() -> None:
+        body.clipboard_clear()
+        body.clipboard_append(link)
+        button.set(_("Copied"), "check")
+
+    button = Button(row, _("Copy the link"), copy, icon="copy", style="accent", height=42)
+    button.widget.grid(row=0, column=0, sticky="ew", padx=(0, 4))
+    save = Button(row, _("Save the picture…"), lambda: _save(link), height=42)
+    save.widget.grid(row=0, column=1, sticky="ew", padx=(4, 0))
+    button.widget._canvas.focus_set()
+
+
+def _code(body: Any, link: str) -> None:
+    picture = qr_image(link, 4)
+    card = ctk.CTkFrame(body, corner_radius=16, fg_color="#ffffff")
+    card.grid(row=3, column=0, pady=8)
+    label = ctk.CTkLabel(card, text="", image=ctk.CTkImage(picture, picture, size=(QR, QR)), fg_color="#ffffff")
+    label.pack(padx=8, pady=8)
+
+
+def _save(link: str) -> None:
+    chosen = filedialog.asksaveasfilename(
+        title=_("Save the picture"), defaultextension=".png", initialfile="talk-invitation.png"
+    )
+    if chosen:
+        qr_image(link, 10).save(Path(chosen))

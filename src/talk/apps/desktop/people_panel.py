@@ -1,0 +1,46 @@
+"""Who is here: everybody who is connected, with a search; a click writes to them privately."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from talk.apps.desktop.chats import Chat, State
+from talk.apps.desktop.look import PANEL, Look
+from talk.apps.desktop.sidebar import Row, RowList
+from talk.apps.desktop.widgets import Field, Label
+from talk.apps.desktop.words import _, ngettext
+
+ROW_HEIGHT = 48
+
+
+class PeoplePanel:
+    """Lives in a panel's body. `refresh` takes in who came and left."""
+
+    def __init__(self, body: Any, look: Look, chat: Chat, chosen: Callable[[str], object]) -> None:
+        self._chat = chat
+        body.grid_rowconfigure(2, weight=1)
+        self.search = Field(body, _("Search"), icon_name="search", changed=lambda _: self.refresh())
+        self.search.widget.grid(row=0, column=0, sticky="ew", padx=14, pady=(0, 6))
+        self._count = Label(body, size=12, colour="soft")
+        self._count.widget.grid(row=1, column=0, sticky="w", padx=20, pady=(0, 4))
+        self.list = RowList(body, look, chosen, width=PANEL, row_height=ROW_HEIGHT)
+        self.list.grid(row=2, column=0, sticky="nsew")
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show who is here now."""
+        here = self._chat.client.here() if self._chat.state == State.ONLINE else {}
+        wanted = self.search.text.strip().casefold().removeprefix("@")
+        me = self._chat.client.account
+        found = sorted(
+            ((name, account) for account, name in here.items() if name and wanted in name.casefold()),
+            key=lambda each: (each[1] != me, each[0].casefold()),
+        )
+        words = ngettext("{} person is here", "{} people are here", len(here)).format(len(here))
+        self._count.set(words if self._chat.state == State.ONLINE else _("You are offline, so nobody can be seen."))
+        rows = [
+            Row(account, name + (f" ({_('you')})" if account == me else ""), account=account, here=True)
+            for name, account in found
+        ]
+        self.list.show(rows or [Row("", _("Nothing found"))])

@@ -1,0 +1,116 @@
+"""Small pictures for canvases and labels, drawn with Pillow and kept: what Tk cannot draw, or not smoothly.
+
+A picture lives as long as something refers to it; what is on a canvas is held by the canvas (`held`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from PIL import Image, ImageDraw, ImageTk
+
+from talk.apps.desktop import icons
+from talk.apps.desktop.fonts import BOLD, EMOJI, EMOJI_SIZE, pillow_font, shaping_font
+
+SMOOTH = 4  # times larger than shown, then made small: that is what rounds off edges
+_CORNERS = {"nw": (0, 0), "ne": (1, 0), "sw": (0, 1), "se": (1, 1)}
+
+
+@lru_cache(512)
+def corner(radius: int, colour: str, where: str) -> ImageTk.PhotoImage:
+    """A quarter of a disc; `where` is nw, ne, sw or se."""
+    big = radius * 2 * SMOOTH
+    disc = Image.new("L", (big, big), 0)
+    ImageDraw.Draw(disc).ellipse((0, 0, big - 1, big - 1), fill=255)
+    disc = disc.resize((2 * radius, 2 * radius), Image.Resampling.LANCZOS)
+    x, y = (side * radius for side in _CORNERS[where])
+    filled = Image.new("RGBA", (radius, radius), colour)
+    filled.putalpha(disc.crop((x, y, x + radius, y + radius)))
+    return ImageTk.PhotoImage(filled)
+
+
+@lru_cache(512)
+def disc(diameter: int, colour: str, ring: str = "") -> ImageTk.PhotoImage:
+    """A filled circle; `ring` is the colour of an edge around it."""
+    big = diameter * SMOOTH
+    image = Image.new("RGBA", (big, big), (0, 0, 0, 0))
+    drawing = ImageDraw.Draw(image)
+    drawing.ellipse((0, 0, big - 1, big - 1), fill=ring or colour)
+    if ring:
+        edge = big // 6
+        drawing.ellipse((edge, edge, big - 1 - edge, big - 1 - edge), fill=colour)
+    return ImageTk.PhotoImage(image.resize((diameter, diameter), Image.Resampling.LANCZOS))
+
+
+def avatar_image(letter: str, colour: str, diameter: int) -> Image.Image:
+    """A coloured disc with the first letter of a name."""
+    big = diameter * SMOOTH
+    image = Image.new("RGBA", (big, big), (0, 0, 0, 0))
+    drawing = ImageDraw.Draw(image)
+    drawing.ellipse((0, 0, big - 1, big - 1), fill=colour)
+    size = int(big * 0.46)
+    font = pillow_font(BOLD, size) if letter.isascii() else shaping_font(letter, size, bold=True)
+    drawing.text((big / 2, big / 2), letter, font=font, fill="white", anchor="mm")
+    return image.resize((diameter, diameter), Image.Resampling.LANCZOS)
+
+
+@lru_cache(512)
+def avatar(letter: str, colour: str, diameter: int) -> ImageTk.PhotoImage:
+    return ImageTk.PhotoImage(avatar_image(letter, colour, diameter))
+
+
+@lru_cache(2048)
+def emoji_image(cluster: str, height: int) -> Image.Image:
+    """An emoji, whatever code points it is made of, as tall as given."""
+    font = pillow_font(EMOJI, EMOJI_SIZE)
+    width = max(int(font.getlength(cluster)), 1)
+    image = Image.new("RGBA", (width, 128), (0, 0, 0, 0))
+    ImageDraw.Draw(image).text((0, 0), cluster, font=font, embedded_color=True)
+    return image.resize((max(1, width * height // 128), height), Image.Resampling.LANCZOS)
+
+
+@lru_cache(2048)
+def emoji(cluster: str, height: int) -> ImageTk.PhotoImage:
+    return ImageTk.PhotoImage(emoji_image(cluster, height))
+
+
+@lru_cache(4096)
+def shaped_width(text: str, size: int, *, bold: bool = False) -> int:
+    """How wide `shaped` is, in pixels."""
+    return int(shaping_font(text, size, bold=bold).getlength(text)) + 1
+
+
+@lru_cache(4096)
+def shaped(text: str, size: int, colour: str, *, bold: bool = False) -> tuple[ImageTk.PhotoImage, int]:
+    """A text with its letters joined and ordered as its script wants it; and how far down its base line is."""
+    image, base = shaped_image(text, size, colour, bold=bold)
+    return ImageTk.PhotoImage(image), base
+
+
+def shaped_image(text: str, size: int, colour: str, *, bold: bool = False) -> tuple[Image.Image, int]:
+    font = shaping_font(text, size, bold=bold)
+    ascent, descent = font.getmetrics()
+    image = Image.new("RGBA", (shaped_width(text, size, bold=bold) + 2, ascent + descent), (0, 0, 0, 0))
+    ImageDraw.Draw(image).text((0, 0), text, font=font, fill=colour)
+    return image, ascent
+
+
+def icon_image(name: str, size: int, colour: str) -> Image.Image:
+    """One of `icons`, as large as given."""
+    big = size * SMOOTH
+    image = Image.new("RGBA", (big, big), (0, 0, 0, 0))
+    draw: Callable[[icons.Pen], None] = icons.ICONS[name]
+    draw(icons.Pen(ImageDraw.Draw(image), big, colour))
+    return image.resize((size, size), Image.Resampling.LANCZOS)
+
+
+@lru_cache(1024)
+def icon(name: str, size: int, colour: str) -> ImageTk.PhotoImage:
+    return ImageTk.PhotoImage(icon_image(name, size, colour))
+
+
+def forget_all() -> None:
+    """Let go of every picture: they belong to a window that is closed."""
+    for kept in (corner, disc, avatar, emoji, shaped, icon):
+        kept.cache_clear()

@@ -1,0 +1,60 @@
+"""What the list at the side shows of a chat. No widgets."""
+
+from __future__ import annotations
+
+from talk.apps.desktop.chats import Chat
+from talk.apps.desktop.sidebar import Row
+from talk.apps.desktop.words import _, short_time
+from talk.client import Conversation
+
+MOST_PEOPLE = 200  # who are shown as found
+
+
+def rows_of(chat: Chat, search: str) -> list[Row]:
+    """The conversations, or those that fit what is searched for, and people who fit it."""
+    wanted = search.strip().casefold().removeprefix("@")
+    here = chat.client.here()
+    rows = [
+        _row(chat, each, here)
+        for each in chat.in_order()
+        if not wanted or wanted in f"{chat.title_of(each.key)}\n{each.last.text if each.last else ''}".casefold()
+    ]
+    if not wanted:
+        return rows
+    people = [
+        Row(account, name, account=account, here=True, private=True, last=_("Write privately"))
+        for account, name in here.items()
+        if wanted in name.casefold() and account not in chat.conversations and account != chat.client.account
+    ]
+    if people:
+        people.sort(key=lambda row: row.name)
+        rows += [Row("", _("People here")), *people[:MOST_PEOPLE]]
+    return rows or [Row("", _("Nothing found"))]
+
+
+def _row(chat: Chat, each: Conversation, here: dict[str, str]) -> Row:
+    line = each.last
+    draft = each.draft.strip() if each.key != chat.shown else ""
+    return Row(
+        key=each.key,
+        name=chat.title_of(each.key),
+        last=_("Draft: {text}").format(text=draft) if draft else _last_words(each),
+        when=short_time(line.at) if line else "",
+        unread=each.unread,
+        is_room=each.is_room,
+        account=each.key,
+        private=not each.is_room,
+        here=each.key in here,
+        muted=each.muted,
+        draft=bool(draft),
+        mark=line.mark if line is not None and line.mine else "",
+        warning=each.disputed,
+    )
+
+
+def _last_words(each: Conversation) -> str:
+    if each.last is None:
+        return "" if each.is_room else _("Only the two of you")
+    if each.is_room and not each.last.mine:
+        return f"{each.last.name}: {each.last.text}"
+    return each.last.text

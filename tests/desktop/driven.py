@@ -1,0 +1,96 @@
+"""The window as a program, and a way to look into it: an expression a line comes in, its value goes out as JSON.
+
+Nothing is done through here that a person does; tests only look, and then press keys and click.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from typing import Any
+
+from talk.apps.desktop import start, window
+from talk.apps.desktop.window import Window
+
+_run = Window.run
+
+
+def visible(root: Any) -> list[dict[str, Any]]:
+    """Every widget on the screen that says something: its words, the middle of it, its size, whether it is on."""
+    found: list[dict[str, Any]] = []
+    waiting = [root]
+    while waiting:
+        widget = waiting.pop()
+        waiting.extend(reversed(widget.winfo_children()))
+        words = getattr(widget, "words", "")
+        if words and widget.winfo_viewable():
+            x, y = widget.winfo_rootx(), widget.winfo_rooty()
+            wide, tall = widget.winfo_width(), widget.winfo_height()
+            top = widget.winfo_containing(x + wide // 2, y + tall // 2)
+            if top is not None and str(top).startswith(str(widget)):
+                state = widget.cget("state") if "Button" in type(widget).__name__ else "normal"
+                found.append({"words": words, "x": x + wide // 2, "y": y + tall // 2, "on": state != "disabled"})
+    return found
+
+
+def rows(canvas: Any) -> list[dict[str, Any]]:
+    """The rows of a list that are in view."""
+    x = canvas.winfo_rootx() + canvas.winfo_width() // 2
+    return [
+        {
+            "key": row.key,
+            "name": row.name,
+            "last": row.last,
+            "unread": row.unread,
+            "here": row.here,
+            "x": x,
+            "y": canvas.winfo_rooty() + y + canvas._height(row) // 2,
+        }
+        for y, row in canvas._places()
+    ]
+
+
+def lines(messages: Any) -> list[dict[str, Any]]:
+    """The messages in view."""
+    x, y = messages.winfo_rootx(), messages.winfo_rooty()
+    return [
+        {
+            "id": line.id,
+            "name": line.name,
+            "text": line.text,
+            "mark": line.mark,
+            "mine": line.mine,
+            "pills": [text for _kind, text, _y in box.pills],
+            "x": x + box.x + box.width // 2,
+            "y": y + top + box.y + box.bubble // 2,
+            "left": x + box.x,
+            "below": y + top + box.height,
+        }
+        for top, box, line in messages.drawn()
+    ]
+
+
+def _answer_lines(shown: Window) -> None:
+    tools = {"window": shown, "visible": visible, "rows": rows, "lines": lines, "module": window}
+
+    def answer(expression: str) -> None:
+        try:
+            shown.root.update_idletasks()
+            value = eval(expression, tools)
+            print(json.dumps({"value": value}), flush=True)
+        except Exception as error:
+            print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)
+
+    for line in sys.stdin:
+        shown.network.hand_over(lambda line=line: answer(line))  # type: ignore[misc]
+
+
+def run(shown: Window) -> None:
+    threading.Thread(target=_answer_lines, args=(shown,), daemon=True).start()
+    _run(shown)
+
+
+if __name__ == "__main__":
+    Window.run = run  # type: ignore[method-assign,assignment]
+    sys.exit(start.desktop())
