@@ -190,8 +190,7 @@ class App:
     @property
     def id(self) -> str:
         """The X11 window."""
-        found = self.screen.do("search", "--onlyvisible", "--pid", str(self.pid)).split()
-        return found[-1]
+        return self.screen.do("search", "--name", "TAlk$").split()[-1]
 
     def see(self, expression: str) -> Any:
         """The value of an expression in the window's program."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -94,9 +96,6 @@ def test_a_window_that_is_killed_or_closed_loses_nothing(window: OpenWindow, ser
 
 
 def test_a_second_start_brings_the_window_to_the_front(app: App, window: OpenWindow) -> None:
-    import subprocess
-    import sys
-
     app.screen.do("windowminimize", app.id)
     app.until(lambda: not app.see("window.root.winfo_viewable()"), "minimized window")
     second = subprocess.run(
@@ -107,9 +106,6 @@ def test_a_second_start_brings_the_window_to_the_front(app: App, window: OpenWin
 
 
 def test_talk_send_works_beside_the_window(app: App, join: Join) -> None:
-    import subprocess
-    import sys
-
     bob = join("bob")
     done = subprocess.run(
         [sys.executable, "-m", "talk", "send", "@bob from a script"],

@@ -40,6 +40,12 @@ class Talking:
         self._filling: set[int] = set()
         self._draft_later = self._check_later = ""
 
+    def stop(self) -> None:
+        """What it writes for is about to be taken away."""
+        for later in (self._draft_later, self._check_later):
+            if later:
+                self._pane.widget.after_cancel(later)
+
     # ---- reading
 
     def reload(self, chat: Chat) -> None:

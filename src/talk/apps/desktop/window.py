@@ -183,6 +183,9 @@ class Window:
         draft = self.pane.composer.get()
         key = self.pane.key
         self.look.forget_listeners()
+        self.toast.hide()
+        self.talking.stop()
+        self.pane.stop()
         for child in self.root.winfo_children():
             child.destroy()
         self._build()
