@@ -15,7 +15,6 @@ from tests.online.processes import ClientProcess, ServerProcess, changed, free_p
 # A server that refuses one text for good.
 REFUSING = """
 from talk.protocol.errors import Code, Refused
-from talk.server import commands as table
 from talk.server.rules import rooms
 real = rooms.say
 def say(context, session, command):

@@ -55,6 +55,7 @@ def test_at_twice_the_size_everything_still_works(app: App, window: OpenWindow, 
     width = app.see("window.menu_button.widget.winfo_width()")
     app.click("200 %")
     app.until(lambda: app.see("window.menu_button.widget.winfo_width()") > 1.6 * width, "large buttons")
+    app.until(lambda: app.see("window.root.focus_get() is not None and window.overlay.is_open"), "the settings")
     app.key("Escape")
     app.until(lambda: not app.see("window.overlay.is_open"), "the conversation")
     app.write("large")

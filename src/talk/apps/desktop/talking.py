@@ -19,8 +19,8 @@ CHECK_NAME_AFTER_MS = 250
 
 
 class Talking:
-    """`opened` gets an account that should come on the screen, `told` what went wrong elsewhere; `loaded` is called when
-    lines of the conversation on the screen were read."""
+    """`opened` gets an account that should come on the screen, `told` what went wrong elsewhere; `loaded` is called
+    when lines of the conversation on the screen were read."""
 
     def __init__(
         self,
