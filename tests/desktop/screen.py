@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from tests.online.processes import ENVIRONMENT
 
-PATIENCE = 30.0  # seconds; a condition that is not met by then is a failure
+PATIENCE = 60.0  # seconds; a condition that is not met by then is a failure
 
 NEEDED = {
     "Xvfb": "xvfb",
