@@ -11,6 +11,7 @@ from typing import Any
 import customtkinter as ctk
 
 from talk.apps.desktop.overlay import Overlay
+from talk.apps.desktop.said import said
 from talk.apps.desktop.widgets import Button, Field, Label, rule
 from talk.apps.desktop.words import _
 from talk.client.nearby import Found
@@ -138,7 +139,7 @@ class StartPage:
             link = self._read_link()
             name = check_name(self.name.text.strip())
         except (LinkError, Refused) as error:
-            self.failed(str(error))
+            self.failed(said(error))
             return
         self.busy(_("Joining…"))
         self._listener.join(link.text, name)
@@ -152,7 +153,7 @@ class StartPage:
         try:
             name = check_name(self.name.text.strip())
         except Refused as error:
-            self.failed(_("Type your name first.") if not self.name.text.strip() else str(error))
+            self.failed(_("Type your name first.") if not self.name.text.strip() else said(error))
             self.name.focus()
             return
         self._listener.host(name)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from talk.apps.chat import COMMANDS
 from talk.apps.desktop.chats import Chat, State
 from talk.apps.desktop.composer import Audience, Suggestion
+from talk.apps.desktop.said import said
 from talk.apps.desktop.words import _
 from talk.client import ClientError
 from talk.client.lines import Ask, Say, Tell, read_line
@@ -66,7 +67,7 @@ def meaning(text: str, chat: Chat, key: str) -> Meaning:
     try:
         line = read_line(text) if conversation.is_room or starts_with_at(text) or _is_command(text) else None
     except (ClientError, Refused) as error:
-        return Nothing(str(error))
+        return Nothing(said(error))
     match line:
         case Say(said):
             return ToRoom(key, said)
@@ -78,7 +79,7 @@ def meaning(text: str, chat: Chat, key: str) -> Meaning:
     try:
         plain = read_line(text, conversation.name or "?")
     except (ClientError, Refused) as error:
-        return Nothing(str(error))
+        return Nothing(said(error))
     return ToPerson(key, plain.text) if isinstance(plain, Tell) else Nothing()
 
 
