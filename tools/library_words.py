@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 ERRORS = {"ClientError", "EncryptionError", "LocalError", "LinkError", "Refused", "ServeError"}
@@ -19,7 +19,7 @@ ASKING = {"ask", "warn"}  # what the vault is given
 _FIELD = re.compile(r"\{(\w+)[^{}]*\}")
 
 
-def sentences(paths: Iterable[Path], tables: dict[str, tuple[str, ...]]) -> list[str]:
+def sentences(paths: Iterable[Path], tables: Mapping[str, tuple[str, ...]]) -> list[str]:
     """The templates in these files, sorted. `tables` names more constants and enums, by the end of a file's path."""
     files = {path: ast.parse(path.read_text(encoding="utf-8")) for path in paths}
     spoken = _errors(files.values()) | EVENTS | ASKING
@@ -27,7 +27,7 @@ def sentences(paths: Iterable[Path], tables: dict[str, tuple[str, ...]]) -> list
     for path, tree in files.items():
         module = _Module(tree)
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and _called(node) in spoken or _is_super(node):
+            if (isinstance(node, ast.Call) and _called(node) in spoken) or _is_super(node):
                 assert isinstance(node, ast.Call)
                 for value in (*node.args, *(keyword.value for keyword in node.keywords)):
                     found.update(module.texts(value))
@@ -81,7 +81,9 @@ class _Module:
         for value in self._values[name]:
             yield from self.texts(value)
 
-    def texts(self, node: ast.expr, *, inside: bool = False, seen: frozenset[str] = frozenset()) -> Iterator[str]:
+    def texts(  # noqa: C901 - one case for each sort of value
+        self, node: ast.expr, *, inside: bool = False, seen: frozenset[str] = frozenset()
+    ) -> Iterator[str]:
         """Every text that this value may be, and those that may stand inside it."""
         match node:
             case ast.Constant(str(text)):

@@ -17,10 +17,10 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
+from tools.library_words import sentences
 
 from talk.apps.chat import COMMANDS
 from talk.apps.desktop.words import DOMAIN, FOLDER, LANGUAGES, SAID
-from tools.library_words import sentences
 
 TALK = Path(__file__).parent.parent / "src" / "talk"
 WINDOW = sorted((TALK / "apps" / "desktop").glob("*.py"))
@@ -43,8 +43,7 @@ def po_path(language: str) -> Path:
 
 def collect() -> Catalog:
     """Every message of the window, and every sentence of the library."""
-    catalog = Catalog(project="TAlk", creation_date=EVERY_TIME, revision_date=EVERY_TIME, fuzzy=False)
-    catalog.header_comment = "# The words of TAlk's window."
+    catalog = _empty()
     for path in WINDOW:
         for _line, message, _comments, context in extract_from_file("python", path, keywords=KEYWORDS):
             catalog.add(message, context=context)
@@ -52,6 +51,15 @@ def collect() -> Catalog:
         catalog.add(words)
     for sentence in sentences(LIBRARY, TABLES):
         catalog.add(sentence, context=SAID)
+    return catalog
+
+
+def _empty(language: str | None = None) -> Catalog:
+    catalog = Catalog(
+        locale=language, project="TAlk", version="1", creation_date=EVERY_TIME, revision_date=EVERY_TIME, fuzzy=False
+    )
+    catalog.header_comment = "# The words of TAlk's window. See CONTRIBUTING.md."
+    catalog.last_translator = catalog.language_team = catalog.msgid_bugs_address = "TAlk"
     return catalog
 
 
@@ -67,11 +75,7 @@ def read(language: str) -> Catalog:
 def updated(language: str, template: Catalog) -> Catalog:
     """The messages of today, with the translations of before."""
     before = read(language)
-    after = Catalog(
-        locale=language, project="TAlk", creation_date=EVERY_TIME, revision_date=EVERY_TIME, fuzzy=False,
-        last_translator="", language_team="",
-    )  # fmt: skip
-    after.header_comment = "# The words of TAlk's window."
+    after = _empty(language)
     for message in template:
         if message.id:
             known = before.get(message.id, message.context)

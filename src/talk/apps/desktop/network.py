@@ -63,7 +63,7 @@ class Network:
     def deliver(self) -> bool:
         """Hand over what has gathered, as much as fits into a moment; whether there is more."""
         end = time.perf_counter() + FOR_SECONDS
-        for _ in range(AT_ONCE):
+        for _turn in range(AT_ONCE):
             try:
                 told = self._waiting.get_nowait()
             except Empty:

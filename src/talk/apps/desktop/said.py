@@ -1,8 +1,8 @@
 """What the library and the server say, in the person's language.
 
 They say it in English, also to programs and to the command line; some of it was kept on disk, or comes from another
-process. So it is the sentence itself that is looked up: `Waiting for bob.` fits the template `Waiting for {name}.`, whose
-translation is filled with `bob`. What is filled in may be a sentence of its own. What fits nothing stays as it is.
+process. So it is the sentence itself that is looked up: `Waiting for bob.` fits the template `Waiting for {name}.`,
+whose translation is filled with `bob`. What is filled in may be a sentence too. What fits nothing stays as it is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from talk.client import Comparing, Ended, Notice
 from talk.encryption.sas_emoji import SAS_EMOJI
 
 MOST = 2_000  # characters; a server may say anything
-DEEPEST = 4
+DEEPEST = 12  # a list of reasons is one in the other
+FRAGMENT = 5  # characters of its own, under which a template only tells what stands inside another
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
@@ -32,7 +33,9 @@ def emoji_name(english: str) -> str:
 def _said(text: str, depth: int) -> str:
     if not depth or not text or len(text) > MOST:
         return text
-    for pattern, template in _templates(language()):
+    for pattern, template, words in _templates(language()):
+        if words < FRAGMENT and depth == DEEPEST:
+            return text
         found = pattern.fullmatch(text)
         if found is not None:
             values = {name: _said(value, depth - 1) for name, value in found.groupdict().items()}
@@ -41,10 +44,10 @@ def _said(text: str, depth: int) -> str:
 
 
 @lru_cache(1)
-def _templates(_language: str) -> list[tuple[re.Pattern[str], str]]:
-    """Those with the most words of their own first: `{name} has` fits much."""
-    templates = sorted(library_sentences(), key=lambda template: len(_FIELD.sub("", template)), reverse=True)
-    return [(_pattern(template), template) for template in templates]
+def _templates(_language: str) -> list[tuple[re.Pattern[str], str, int]]:
+    """Each with how many characters are its own; the most first, because `{name} has` fits much."""
+    known = [(len(_FIELD.sub("", template)), template) for template in library_sentences()]
+    return [(_pattern(template), template, own) for own, template in sorted(known, reverse=True)]
 
 
 def _pattern(template: str) -> re.Pattern[str]:

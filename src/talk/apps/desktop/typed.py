@@ -69,11 +69,11 @@ def meaning(text: str, chat: Chat, key: str) -> Meaning:
     except (ClientError, Refused) as error:
         return Nothing(said(error))
     match line:
-        case Say(said):
-            return ToRoom(key, said)
-        case Tell(name, said):
+        case Say(words):
+            return ToRoom(key, words)
+        case Tell(name, words):
             account = account_of(chat, name)
-            return ToPerson(account, said) if account else Unknown(name, said)
+            return ToPerson(account, words) if account else Unknown(name, words)
         case Ask(word, argument):
             return Command(word, argument)
     try:
