@@ -42,7 +42,8 @@ async def test_everybody_reads_a_line_in_its_place_and_its_writer_knows_it(world
     got = await bob.wait_for(Message)
     assert (got.room, got.seq, got.id, got.sender, got.text, got.mine) == ("lobby", 1, id, "asha", "Hello dosto", False)
     assert (await asha.wait_for(Message)).mine
-    assert await asha.wait_for(Sent, id=id) == Sent(id, "Hello dosto")
+    room = next(iter(asha.client.rooms))
+    assert await asha.wait_for(Sent, id=id) == Sent(id, "Hello dosto", "", room)
 
 
 async def test_a_line_said_before_the_first_login_waits_for_its_room(world: World) -> None:

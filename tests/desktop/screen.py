@@ -16,7 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.online.processes import ENVIRONMENT, PATIENCE
+from tests.online.processes import ENVIRONMENT
+
+PATIENCE = 30.0  # seconds; a condition that is not met by then is a failure
 
 NEEDED = {
     "Xvfb": "xvfb",
@@ -188,8 +190,7 @@ class App:
     @property
     def id(self) -> str:
         """The X11 window."""
-        found = self.screen.do("search", "--onlyvisible", "--pid", str(self.pid)).split()
-        return found[-1]
+        return self.screen.do("search", "--name", "TAlk$").split()[-1]
 
     def see(self, expression: str) -> Any:
         """The value of an expression in the window's program."""
