@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from talk.apps.desktop.feed import Feed
+from talk.apps.desktop.said import said
 from talk.apps.desktop.words import _
 from talk.client import (
     CatchingUp,
@@ -133,10 +134,10 @@ class Chat:
                 self.state, self.words, self.catching = State.ONLINE, "", None
                 return Changes({Part.STATUS, Part.PEOPLE, Part.RELOAD})
             case Offline(reason, retry_in):
-                self.state, self.words, self.retry_at = State.OFFLINE, reason, time.time() + retry_in
+                self.state, self.words, self.retry_at = State.OFFLINE, said(reason), time.time() + retry_in
                 return Changes({Part.STATUS, Part.PEOPLE})
-            case Ended(code, text):
-                self.state, self.words, self.code = State.ENDED, text, code
+            case Ended(code):
+                self.state, self.words, self.code = State.ENDED, said(event), code
                 return Changes({Part.STATUS, Part.PEOPLE})
             case CatchingUp(done, total):
                 self.catching = (done, total) if done < total else None

@@ -14,6 +14,7 @@ from PIL import Image
 from talk.apps.desktop.look import both
 from talk.apps.desktop.overlay import Overlay
 from talk.apps.desktop.pictures import LOGO
+from talk.apps.desktop.said import said
 from talk.apps.desktop.widgets import Button, Field, Label, font, rule
 from talk.apps.desktop.words import _
 from talk.client.nearby import Found
@@ -147,7 +148,7 @@ class StartPage:
             link = self._read_link()
             name = check_name(self.name.text.strip())
         except (LinkError, Refused) as error:
-            self.failed(str(error))
+            self.failed(said(error))
             return
         self.busy(_("Joining…"))
         self._listener.join(link.text, name)
@@ -161,7 +162,7 @@ class StartPage:
         try:
             name = check_name(self.name.text.strip())
         except Refused as error:
-            self.failed(_("Type your name first.") if not self.name.text.strip() else str(error))
+            self.failed(_("Type your name first.") if not self.name.text.strip() else said(error))
             self.name.focus()
             return
         self._listener.host(name)
