@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 4
 
-.PHONY: run test check format docs clean
+.PHONY: run test check format docs words clean
 
 run: $(VENV)/installed
 	@$(BIN)/python examples/demo.py
@@ -24,6 +24,9 @@ format: $(VENV)/installed-dev
 
 docs: $(VENV)/installed-dev
 	$(BIN)/python tools/protocol_docs.py
+
+words: $(VENV)/installed-dev
+	$(BIN)/python -m tools.words
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("TAlk needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Say which one to use: make run PYTHON=python3.12") if sys.version_info < (3, 11) else None'

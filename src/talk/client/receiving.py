@@ -20,7 +20,7 @@ from talk.encryption.messages import Opened
 from talk.protocol import commands, events
 from talk.protocol.ids import random_id
 
-GAP = "{} earlier lines of this chat are not shown, because they are so many. The server keeps them."
+GAP = "{count} earlier lines of this chat are not shown, because they are so many. The server keeps them."
 
 
 class Receiver:
@@ -82,7 +82,7 @@ class Receiver:
                 return True
             case events.Gap(room, after, following):
                 await self._profile.run(store.skip_to, room, following - 1)
-                self._outlet.put(Notice("gap", GAP.format(following - after - 1)))
+                self._outlet.put(Notice("gap", GAP.format(count=following - after - 1)))
                 self._progress.skipped(following - after - 1)
             case events.People() | events.Presence():
                 await self._take_presence(event)

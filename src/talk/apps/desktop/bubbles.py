@@ -9,6 +9,7 @@ from talk.apps.desktop import pictures
 from talk.apps.desktop.fonts import needs_shaping
 from talk.apps.desktop.look import BUBBLE_MOST, Look
 from talk.apps.desktop.runs import EMOJI, Kind, Piece, TextLine, lay_out
+from talk.apps.desktop.said import said
 from talk.apps.desktop.words import _, day_words, ngettext
 from talk.client import Line
 
@@ -182,7 +183,7 @@ def _pills(look: Look, line: Line, over: Above) -> tuple[list[tuple[str, str, in
 
 
 def _why(line: Line) -> str:
-    return _("Not sent. {reason} Click to try again.").format(reason=line.reason)
+    return _("Not sent. {reason} Click to try again.").format(reason=said(line.reason))
 
 
 def _large(measure: Measurer, text: str) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from talk.apps.desktop.feed import Feed
+from talk.apps.desktop.said import said
 from talk.apps.desktop.words import _
 from talk.client import (
     CatchingUp,
@@ -133,10 +134,10 @@ class Chat:
                 self.state, self.words, self.catching = State.ONLINE, "", None
                 return Changes({Part.STATUS, Part.PEOPLE, Part.RELOAD})
             case Offline(reason, retry_in):
-                self.state, self.words, self.retry_at = State.OFFLINE, reason, time.time() + retry_in
+                self.state, self.words, self.retry_at = State.OFFLINE, said(reason), time.time() + retry_in
                 return Changes({Part.STATUS, Part.PEOPLE})
-            case Ended(code, text):
-                self.state, self.words, self.code = State.ENDED, text, code
+            case Ended(code):
+                self.state, self.words, self.code = State.ENDED, said(event), code
                 return Changes({Part.STATUS, Part.PEOPLE})
             case CatchingUp(done, total):
                 self.catching = (done, total) if done < total else None
@@ -165,6 +166,9 @@ class Chat:
 
     def _received(self, event: Message | PrivateMessage, reading: str) -> Changes:
         seq, missed = (event.seq, 0) if isinstance(event, Message) else (0, event.missed)
+        is_known = event.conversation in self.conversations
+        if isinstance(event, PrivateMessage) and event.conversation:
+            self.begin_with(event.conversation, event.to if event.mine else event.sender)
         line = Line(
             event.row,
             event.id,
@@ -179,7 +183,10 @@ class Chat:
             event.mine,
             missed,
         )
-        return self._add(line, reading)
+        changes = self._add(line, reading)
+        if not is_known:
+            changes.parts.add(Part.RELOAD)
+        return changes
 
     def _add(self, line: Line, reading: str) -> Changes:
         key = line.conversation

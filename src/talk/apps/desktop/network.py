@@ -21,6 +21,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from talk.apps.beside import handler
+from talk.apps.desktop.said import said
+from talk.apps.desktop.words import _
 from talk.client import Client, ClientError, ClientEvent, EncryptionError
 from talk.local.control import ControlServer
 from talk.local.errors import LocalError
@@ -61,7 +63,7 @@ class Network:
     def deliver(self) -> bool:
         """Hand over what has gathered, as much as fits into a moment; whether there is more."""
         end = time.perf_counter() + FOR_SECONDS
-        for _ in range(AT_ONCE):
+        for _turn in range(AT_ONCE):
             try:
                 told = self._waiting.get_nowait()
             except Empty:
@@ -93,13 +95,12 @@ class Network:
             try:
                 result = await work()
             except TELLABLE as error:
-                self._tell_failed(failed, str(error), error)
+                self._tell_failed(failed, said(error), error)
             except Exception as error:
                 # Its words may hold what is private.
                 place = "".join(traceback.format_tb(error.__traceback__))
                 log.error("%s\n%s", type(error).__name__, place)
-                words = f"TAlk made a mistake ({type(error).__name__}); its log says where. Nothing is lost."
-                self._tell_failed(failed, words, error)
+                self._tell_failed(failed, _our_mistake(error), error)
             else:
                 if then is not None:
                     self._waiting.put(lambda: then(result))
@@ -183,10 +184,10 @@ class Network:
                     while self._waiting.qsize() > MOST_WAITING and not self._stopping:  # noqa: ASYNC110
                         await asyncio.sleep(LOOK_AGAIN)
         except TELLABLE as error:
-            words, problem = str(error), error
+            words, problem = said(error), error
         except Exception as error:
             log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-            words, problem = f"TAlk made a mistake ({type(error).__name__}); its log says where.", error
+            words, problem = _our_mistake(error), error
         self._waiting.put(lambda: closed(words, problem))
 
     async def _end_all(self) -> None:
@@ -200,3 +201,8 @@ class Network:
             task.cancel()
         if others:
             await asyncio.wait(others, timeout=1)
+
+
+def _our_mistake(error: Exception) -> str:
+    words = _("TAlk made a mistake ({what}); its log says where. Nothing is lost.")
+    return words.format(what=type(error).__name__)

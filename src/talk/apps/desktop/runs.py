@@ -31,6 +31,8 @@ EMOJI = regex.compile(rf"{_ELEMENT}(?:\u200D{_JOINED})*|{_JOINED}(?:\u200D{_JOIN
 LINK = regex.compile(r"https?://[^\s<>\"]+")
 _AFTER_LINK = ".,;:!?'\")]}»”’"
 _WORD = regex.compile(r"[^ \t\n]+")
+# The fonts of other scripts have no Latin letters.
+_LATIN = regex.compile(r"[!-~]*[A-Za-z@#$%&_][!-~]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +75,25 @@ def pieces_of(word: str, start: int, shapes: Callable[[str], bool]) -> Iterator[
     place = 0
     for found in EMOJI.finditer(word):
         if found.start() > place:
-            yield _plain(word[place : found.start()], start + place, shapes)
+            yield from _plain(word[place : found.start()], start + place, shapes)
         yield Kind.EMOJI, found[0], start + found.start()
         place = found.end()
     if place < len(word):
-        yield _plain(word[place:], start + place, shapes)
+        yield from _plain(word[place:], start + place, shapes)
 
 
-def _plain(text: str, start: int, shapes: Callable[[str], bool]) -> tuple[Kind, str, int]:
-    return (Kind.SHAPED if shapes(text) else Kind.TEXT), text, start
+def _plain(text: str, start: int, shapes: Callable[[str], bool]) -> Iterator[tuple[Kind, str, int]]:
+    if not shapes(text):
+        yield Kind.TEXT, text, start
+        return
+    place = 0
+    for found in _LATIN.finditer(text):
+        if found.start() > place:
+            yield Kind.SHAPED, text[place : found.start()], start + place
+        yield Kind.TEXT, found[0], start + found.start()
+        place = found.end()
+    if place < len(text):
+        yield Kind.SHAPED, text[place:], start + place
 
 
 def _end_of_link(found: regex.Match[str]) -> int:

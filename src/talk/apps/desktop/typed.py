@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from talk.apps.chat import COMMANDS
 from talk.apps.desktop.chats import Chat, State
 from talk.apps.desktop.composer import Audience, Suggestion
+from talk.apps.desktop.said import said
 from talk.apps.desktop.words import _
 from talk.client import ClientError
 from talk.client.lines import Ask, Say, Tell, read_line
@@ -66,19 +67,19 @@ def meaning(text: str, chat: Chat, key: str) -> Meaning:
     try:
         line = read_line(text) if conversation.is_room or starts_with_at(text) or _is_command(text) else None
     except (ClientError, Refused) as error:
-        return Nothing(str(error))
+        return Nothing(said(error))
     match line:
-        case Say(said):
-            return ToRoom(key, said)
-        case Tell(name, said):
+        case Say(words):
+            return ToRoom(key, words)
+        case Tell(name, words):
             account = account_of(chat, name)
-            return ToPerson(account, said) if account else Unknown(name, said)
+            return ToPerson(account, words) if account else Unknown(name, words)
         case Ask(word, argument):
             return Command(word, argument)
     try:
         plain = read_line(text, conversation.name or "?")
     except (ClientError, Refused) as error:
-        return Nothing(str(error))
+        return Nothing(said(error))
     return ToPerson(key, plain.text) if isinstance(plain, Tell) else Nothing()
 
 

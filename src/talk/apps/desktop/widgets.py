@@ -34,7 +34,8 @@ def needs_picture(text: str) -> bool:
     return needs_shaping(text) or (not text.isascii() and EMOJI.search(text) is not None)
 
 
-def _drawn(text: str, size: int, colour: str, bold: bool) -> Image.Image:
+def _parts(text: str, size: int, bold: bool) -> list[tuple[Image.Image | None, str, float]]:
+    """What one line is drawn of, each with its width in a picture: an emoji, or letters of one font."""
     big = size * SHARP
     parts: list[tuple[Image.Image | None, str, float]] = []
     for kind, part, _ in pieces_of(text, 0, needs_shaping):
@@ -43,6 +44,11 @@ def _drawn(text: str, size: int, colour: str, bold: bool) -> Image.Image:
             parts.append((picture, part, picture.width))
         else:
             parts.append((None, part, _pillow_font(part, big, bold).getlength(part)))
+    return parts
+
+
+def _drawn(text: str, size: int, colour: str, bold: bool) -> Image.Image:
+    big, parts = size * SHARP, _parts(text, size, bold)
     image = Image.new("RGBA", (int(sum(width for *_, width in parts)) + 4, round(big * 1.7)), (0, 0, 0, 0))
     drawing, x, base = ImageDraw.Draw(image), 0.0, round(big * 1.2)
     for drawn, part, width in parts:
@@ -70,7 +76,7 @@ def _wrapped(text: str, size: int, colour: str, bold: bool, wrap: int) -> Image.
         lines.append("")
         for word in paragraph.split(" "):
             longer = f"{lines[-1]} {word}".strip()
-            fits = not wrap or _pillow_font(longer, size, bold).getlength(longer) <= wrap
+            fits = not wrap or sum(width for *_, width in _parts(longer, size, bold)) <= wrap * SHARP
             if fits:
                 lines[-1] = longer
             else:

@@ -27,6 +27,7 @@ from talk.apps.desktop.overlay import Overlay
 from talk.apps.desktop.panel import Panel
 from talk.apps.desktop.rail import Rail
 from talk.apps.desktop.rows import rows_of
+from talk.apps.desktop.said import said
 from talk.apps.desktop.settings import Settings, save
 from talk.apps.desktop.settings_page import Listener as SettingsListener
 from talk.apps.desktop.settings_page import settings_page
@@ -70,6 +71,7 @@ class Window:
         self.look = Look(dark=settings.theme == "dark", scale=self._scale(), text_size=settings.text_size)
         self._give_look_to_ctk()
         self.root.title(TITLE)
+        self.root.iconphoto(True, tk.PhotoImage(file=str(pictures.LOGO)))
         self.root.configure(fg_color=both("back"))
         self.root.protocol("WM_DELETE_WINDOW", self.ask_close)
         self._place_window()
@@ -223,7 +225,7 @@ class Window:
 
         def ask() -> None:
             pages.ask_text(
-                self.overlay, _("Passphrase"), question, _("Passphrase"), _("Go on"), done, secret=True,
+                self.overlay, _("Passphrase"), said(question), _("Passphrase"), _("Go on"), done, secret=True,
                 closed=lambda: done(""),
             )  # fmt: skip
 
@@ -302,7 +304,7 @@ class Window:
         if changes.comparing is not None and chat is self.chat:
             self.actions.compared(changes.comparing)
         if changes.notice is not None:
-            self.toast.show(changes.notice.text)
+            self.toast.show(said(changes.notice))
         if chat is not self.chat:
             self._show_rail()
             return
