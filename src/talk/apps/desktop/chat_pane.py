@@ -218,7 +218,7 @@ class ChatPane:
             return
         words, colour, ink = self._state_words(chat)
         if not words:
-            self._banner.grid_remove()
+            self._banner.grid_forget()
             return
         self._banner.configure(fg_color=both(colour))
         self._banner_words.widget.configure(fg_color=both(colour))

@@ -146,7 +146,7 @@ STYLES = {
     "plain": ("raised", "selected", "text"),
     "quiet": ("", "hover", "soft"),
     "private": ("private", "private", "on_private"),
-    "danger": ("bad", "bad", "on_accent"),
+    "danger": ("danger", "danger", "on_accent"),
 }
 
 

@@ -21,6 +21,7 @@ from talk.apps.desktop.chats import Changes, Chat, Part, State
 from talk.apps.desktop.floating import Menu, Toast
 from talk.apps.desktop.joining import Joining
 from talk.apps.desktop.look import HEADER, SIDEBAR, SIDEBAR_HIDES_UNDER, Look, both
+from talk.apps.desktop.messages import MessageList
 from talk.apps.desktop.network import Network
 from talk.apps.desktop.notifications import Notifications
 from talk.apps.desktop.overlay import Overlay
@@ -44,6 +45,7 @@ from talk.protocol.link import parse_link
 TITLE = "TAlk"
 SMALLEST, USUAL = (420, 480), (1080, 740)
 PUMP_MS = 16
+COMMAND_KEYS = 0x4 | 0x8  # Control and Alt (Command on macOS), as bits of an event's state
 LIST_MS = 100  # the list is drawn anew at most this often
 PASSPHRASE_WITHIN = 600.0  # seconds to type one
 
@@ -138,6 +140,13 @@ class Window:
         self.root.bind("<Configure>", self._resized)
         self.root.bind("<FocusIn>", lambda _: self._read_now(), add="+")
         self.root.bind("<Control-k>", lambda _: self.search.focus())
+        self.root.bind("<Key>", self._key_elsewhere)
+
+    def _key_elsewhere(self, event: tk.Event[Any]) -> None:
+        """What is typed while a list has the focus goes to the composer."""
+        is_command = int(event.state) & COMMAND_KEYS or not event.char or not event.char.isprintable()
+        if isinstance(event.widget, MessageList | RowList) and not is_command:
+            self.pane.composer.insert(event.char)
 
     def _build_side(self) -> None:
         self.side = ctk.CTkFrame(self.root, width=SIDEBAR, corner_radius=0, fg_color=both("panel"))
@@ -499,7 +508,7 @@ class Window:
         self.settings.theme = theme
         save(self.folder, self.settings)
         self.look.change(dark=theme == "dark")
-        self._give_look_to_ctk()
+        ctk.set_appearance_mode(theme)
         self.pane.refresh()
 
     def _set_scale(self, scale: float) -> None:
@@ -557,14 +566,15 @@ class Window:
 
     def _show_side(self, show: bool) -> None:
         """In a narrow window either the list or the conversation is on the screen."""
+        # Not grid_remove: CustomTkinter brings back what was removed that way whenever the scaling changes.
         if show:
-            self.side.grid()
+            self.side.grid(row=0, column=0, sticky="ns")
         else:
-            self.side.grid_remove()
+            self.side.grid_forget()
         if self.is_narrow:
             self.pane.back_button.widget.grid(row=0, column=0, padx=(8, 0))
         else:
-            self.pane.back_button.widget.grid_remove()
+            self.pane.back_button.widget.grid_forget()
 
     def _back(self) -> None:
         """Escape: close what is open, or go back to the list."""
