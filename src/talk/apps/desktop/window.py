@@ -62,10 +62,13 @@ class Window:
         self.is_narrow = False
         self._list_later = ""
         self._closing = False
+        self._scaled = 0.0
         words.use_language(settings.language or words.system_language())
         fonts.give_to_tk()
         self.root: Any = ctk.CTk(className="TAlk")
         self.root.withdraw()
+        # It looks 33 times a second for another mode of the system, which it is told not to follow.
+        ctk.AppearanceModeTracker.update_loop_interval = 60_000
         # CustomTkinter gives the focus to whatever is clicked; here it stays with the composer.
         self.root.unbind_all("<Button-1>")
         if not settings.theme:
@@ -93,9 +96,9 @@ class Window:
 
     def _give_look_to_ctk(self) -> None:
         ctk.set_appearance_mode("dark" if self.look.dark else "light")
-        ctk.set_widget_scaling(self.look.scale)
-        # The window's own size stays as the person has made it.
-        ctk.set_window_scaling(1.0)
+        if self._scaled != self.look.scale:  # every widget is drawn anew by it, 60 ms
+            self._scaled = self.look.scale
+            ctk.set_widget_scaling(self.look.scale)
 
     def _place_window(self) -> None:
         self.root.minsize(*SMALLEST)
@@ -339,8 +342,6 @@ class Window:
         if line is not None and not line.mine:
             if pane.messages.follow:
                 self._read_now()
-            else:
-                pane.show_jump()
 
     def _chat_changed(self, chat: Chat) -> None:
         """What is known of the chat's conversations is new."""
@@ -385,6 +386,7 @@ class Window:
         self._list_later = ""
         if self.chat is not None:
             self.list.show(rows_of(self.chat, self.search.text), self.pane.key)
+            self.pane.show_jump()
         self._show_rail()
 
     def _row_chosen(self, key: str) -> None:
