@@ -1,4 +1,4 @@
-"""Texts cut into pieces and laid out in lines: nothing is lost, nothing is drawn twice, and lines are no wider than allowed."""
+"""Texts cut into pieces and laid out in lines: nothing is lost or drawn twice, and no line is wider than allowed."""
 
 from __future__ import annotations
 
