@@ -55,6 +55,7 @@ class Talking:
             chat.take(conversations)
             self._changed(chat)
 
+        chat.asking()
         self._network.ask(chat.client.conversations, take, lambda words, _: self._told(words))
 
     def load(self, chat: Chat, key: str) -> None:
