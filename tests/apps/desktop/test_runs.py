@@ -1,4 +1,4 @@
-"""Cutting texts and laying them out: every visible character is drawn once, at its place, within its line."""
+"""Texts cut into pieces and laid out in lines: nothing is lost or drawn twice, and no line is wider than allowed."""
 
 from __future__ import annotations
 
