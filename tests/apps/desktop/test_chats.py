@@ -73,7 +73,7 @@ def unread(chat: Chat) -> dict[str, int]:
         (Sent("a", "hi", conversation=ROOM), {"CONVERSATIONS", "FEED"}),
         (said("a", 1), {"CONVERSATIONS", "FEED"}),
         (told("a", 1), {"CONVERSATIONS", "FEED"}),
-        (told("a", 1, RIYA), {"RELOAD", "FEED"}),
+        (told("a", 1, RIYA), {"CONVERSATIONS", "RELOAD", "FEED"}),
         (Comparing("c", BOB, "bob", "asked", (), "…"), set()),
     ],
 )
