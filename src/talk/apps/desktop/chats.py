@@ -166,6 +166,9 @@ class Chat:
 
     def _received(self, event: Message | PrivateMessage, reading: str) -> Changes:
         seq, missed = (event.seq, 0) if isinstance(event, Message) else (0, event.missed)
+        is_known = event.conversation in self.conversations
+        if isinstance(event, PrivateMessage) and event.conversation:
+            self.begin_with(event.conversation, event.to if event.mine else event.sender)
         line = Line(
             event.row,
             event.id,
@@ -180,7 +183,10 @@ class Chat:
             event.mine,
             missed,
         )
-        return self._add(line, reading)
+        changes = self._add(line, reading)
+        if not is_known:
+            changes.parts.add(Part.RELOAD)
+        return changes
 
     def _add(self, line: Line, reading: str) -> Changes:
         key = line.conversation

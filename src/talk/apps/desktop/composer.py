@@ -205,16 +205,13 @@ class Composer:
         if raw.isascii():
             return
         for cluster in dict.fromkeys(EMOJI.findall(raw)):
-            # How many of its own characters Tcl counts for it: before Tcl 9 those beyond the first plane are two.
-            length = int(self.text.tk.call("string", "length", cluster))
-            start = self.text.search(cluster, "1.0", "end", nocase=False, exact=True)
-            while start:
-                self.text.delete(start, f"{start}+{length}c")
+            while start := self.text.search(cluster, "1.0", "end", exact=True):
+                # Columns count some characters twice before Tcl 9; "c" counts each once.
+                self.text.delete(start, f"{start}+{len(cluster)}c")
                 picture = pictures.emoji(cluster, self._look.px(self._look.text_size * 1.35))
                 name = self.text.image_create(start, image=picture, padx=1)
                 self._emoji[name] = cluster
                 self._held.append(picture)
-                start = self.text.search(cluster, f"{start}+1c", "end", nocase=False, exact=True)
 
     def _grow(self) -> None:
         counted = self.text.count("1.0", "end", "displaylines")

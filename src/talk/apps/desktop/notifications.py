@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from talk.apps.desktop.network import Network
+from talk.apps.desktop.pictures import LOGO
 from talk.apps.desktop.words import _
 
 # It tells its log of every notification that a computer without such a service did not show.
@@ -40,9 +41,9 @@ class Notifications:
         async def send() -> None:
             if self._notifier is None:
                 # Loaded here, because it takes long and nothing needs it before.
-                from desktop_notifier import DesktopNotifier
+                from desktop_notifier import DesktopNotifier, Icon
 
-                self._notifier = DesktopNotifier(app_name="TAlk")
+                self._notifier = DesktopNotifier(app_name="TAlk", app_icon=Icon(path=LOGO))
             await self._notifier.send(title=title, message=text, on_clicked=lambda: self._network.hand_over(clicked))
 
         self._network.ask(send)

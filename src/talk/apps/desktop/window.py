@@ -71,6 +71,7 @@ class Window:
         self.look = Look(dark=settings.theme == "dark", scale=self._scale(), text_size=settings.text_size)
         self._give_look_to_ctk()
         self.root.title(TITLE)
+        self.root.iconphoto(True, tk.PhotoImage(file=str(pictures.LOGO)))
         self.root.configure(fg_color=both("back"))
         self.root.protocol("WM_DELETE_WINDOW", self.ask_close)
         self._place_window()
