@@ -1,4 +1,4 @@
-"""Texts cut into pieces and laid out in lines: nothing is lost, nothing is drawn twice, and lines are no wider than allowed."""
+"""Cutting texts and laying them out: every visible character is drawn once, at its place, within its line."""
 
 from __future__ import annotations
 
