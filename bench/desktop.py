@@ -73,9 +73,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     top = argparse.ArgumentParser(description=__doc__)
     top.add_argument("--repeat", type=int, default=7, help="how often each start is measured (default 7)")
-    top.add_argument(
-        "--only", nargs="*", default=[], metavar="PART", help=f"of {', '.join(('start', 'idle', *MEASURES))}"
-    )
+    top.add_argument("--only", nargs="*", default=[], metavar="PART", help=f"of {', '.join(('start', 'idle', *MEASURES))}")
     top.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
     return top.parse_args()
 
@@ -181,10 +179,7 @@ def _start_times(screen: Screen, homes: list[Path]) -> Samples:
 
 def _import_times(screen: Screen, home: Path) -> dict[str, float]:
     """Seconds of each package's own modules, up to the first picture of the window."""
-    with (
-        closing(Eyes(screen.display, MIDDLE, HEIGHT)) as eyes,
-        _window(screen, home, "-X", "importtime", "-m", "talk") as process,
-    ):
+    with closing(Eyes(screen.display, MIDDLE, HEIGHT)) as eyes, _window(screen, home, "-X", "importtime", "-m", "talk") as process:
         eyes.wait_for((DARK.back, DARK.panel), WITHIN)
         process.kill()
         said = process.communicate()[1]
@@ -258,9 +253,7 @@ def _times(what: str, words: str, budget: float | None, samples: list[float]) ->
     if middle >= 0.5:
         measured = f"median {middle:.2f} s, longest {ordered[-1]:.2f} s (of {len(ordered)})"
         return Row(what, words, measured, None if budget is None else middle < budget)
-    measured = (
-        f"median {1000 * middle:.2f}, p99 {1000 * high:.2f}, longest {1000 * ordered[-1]:.2f} ms (of {len(ordered)})"
-    )
+    measured = f"median {1000 * middle:.2f}, p99 {1000 * high:.2f}, longest {1000 * ordered[-1]:.2f} ms (of {len(ordered)})"
     return Row(what, words, measured, None if budget is None else high < budget)
 
 
@@ -271,9 +264,7 @@ def _table(rows: list[Row], load_before: float) -> str:
     marks = {True: "yes", False: "**no**", None: ""}
     lines = ["| what | budget | measured | met |", "|---|---|---|---|"]
     lines += [f"| {row.what} | {row.budget} | {row.measured} | {marks[row.met]} |" for row in rows]
-    packages = ", ".join(
-        f"{name} {version(name)}" for name in ("customtkinter", "pillow", "websockets", "cryptography")
-    )
+    packages = ", ".join(f"{name} {version(name)}" for name in ("customtkinter", "pillow", "websockets", "cryptography"))
     return "\n".join([
         *lines, "",
         f"Measured by `make bench-desktop` on {time.strftime('%Y-%m-%d')}: {_machine()}; {platform.system()} "

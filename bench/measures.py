@@ -50,7 +50,9 @@ class _Watch:
 def _line(said: Said, mine: bool = False) -> Line:
     name = NAMES[said.speaker]
     mark = "stored" if mine else ""
-    return Line(said.number + 1, f"m{said.number}", "lobby", f"@{name}", name, said.text, said.at, 0, mark, "", mine, 0)
+    return Line(
+        said.number + 1, f"m{said.number}", "lobby", f"@{name}", name, said.text, said.at, 0, mark, "", mine, 0
+    )
 
 
 def insert(window: Window) -> Generator[float, None, Samples]:
