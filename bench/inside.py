@@ -36,7 +36,7 @@ def _measure(window: Window, names: list[str]) -> Generator[float, None, Samples
 
 def run(window: Window) -> None:
     steps = _measure(window, sys.argv[1:])
-    profile = cProfile.Profile(time.perf_counter) if "PROFILE" in os.environ else None
+    profile = cProfile.Profile(time.thread_time) if "PROFILE" in os.environ else None
 
     def step() -> None:
         try:

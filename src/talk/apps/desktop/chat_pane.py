@@ -54,6 +54,7 @@ class ChatPane:
         self.chat: Chat | None = None
         self.key = ""
         self.problems: dict[str, str] = {}
+        self._header: tuple[object, ...] = ()
         self._was_offline = False
         self._restored_until = 0.0
         self._typed_later = ""
@@ -169,6 +170,11 @@ class ChatPane:
         if chat is None or conversation is None:
             return
         title = chat.title_of(self.key)
+        self._subtitle.set(*self._about(chat, conversation.is_room))
+        header = (self.key, title, conversation.is_room, conversation.verified)
+        if header == self._header:  # that is so after each message; its pictures take 4 ms
+            return
+        self._header = header
         self._title.set(title)
         size = AVATAR * SHARP
         if conversation.is_room:
@@ -183,7 +189,6 @@ class ChatPane:
             self._lock.configure(image=icon("lock", 16, "private"), text=" ")
             shown = icon("verified", 17, "private") if conversation.verified else ""
             self._verified.configure(image=shown, text="")
-        self._subtitle.set(*self._about(chat, conversation.is_room))
 
     def _about(self, chat: Chat, is_room: bool) -> tuple[str, str]:
         here = chat.client.here()
@@ -218,7 +223,7 @@ class ChatPane:
             return
         words, colour, ink = self._state_words(chat)
         if not words:
-            self._banner.grid_remove()
+            self._banner.grid_forget()
             return
         self._banner.configure(fg_color=both(colour))
         self._banner_words.widget.configure(fg_color=both(colour))

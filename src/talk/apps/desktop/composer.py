@@ -89,8 +89,6 @@ class Composer:
         self._left = Label(top, size=12, colour="soft")
         self._left.widget.grid(row=0, column=2, sticky="e")
         self._preview = ctk.CTkLabel(self.widget, text="", anchor="w", justify="left")
-        self._preview.grid(row=1, column=0, columnspan=3, sticky="ew", padx=58)
-        self._preview.grid_remove()
 
     def _build_row(self) -> None:
         self.emoji_button = Button(
@@ -224,12 +222,11 @@ class Composer:
     def _show_preview(self, text: str) -> None:
         """Tk shows these scripts letter by letter; this is how it will look."""
         if not needs_shaping(text):
-            if self._preview.winfo_manager():
-                self._preview.grid_remove()
+            self._preview.grid_forget()
             return
         width = max(100, round(self.text.winfo_width() / self._look.scale))
         self._preview.configure(image=text_picture(text[-PREVIEW:], self._look.text_size, "text", wrap=width))
-        self._preview.grid()
+        self._preview.grid(row=1, column=0, columnspan=3, sticky="ew", padx=58)
 
     # ---- keys
 

@@ -52,6 +52,7 @@ class Palette:
     warn: str
     warn_text: str
     bad: str
+    danger: str
     good: str
     people: tuple[str, ...]
 
@@ -86,6 +87,7 @@ DARK = Palette(
     warn="#4a3a12",
     warn_text="#ffdf92",
     bad="#ff6b6b",
+    danger="#c94455",
     good="#3ecf8e",
     people=("#f0857d", "#7bc862", "#62b0ee", "#ee7fb2", "#ab9bf2", "#f5a96b", "#5fc9c2", "#d3b64f"),
 )
@@ -119,6 +121,7 @@ LIGHT = Palette(
     warn="#fff0c9",
     warn_text="#6a4b00",
     bad="#c92a3a",
+    danger="#c92a3a",
     good="#16985f",
     people=("#c9463d", "#3c8a2e", "#1f76b8", "#b83f79", "#6f57cf", "#b86a1d", "#16857d", "#8a6f0c"),
 )

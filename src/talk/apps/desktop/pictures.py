@@ -98,6 +98,7 @@ def shaped_image(text: str, size: int, colour: str, *, bold: bool = False) -> tu
     return image, ascent
 
 
+@lru_cache(512)  # 2.4 ms each; CustomTkinter's widgets get theirs anew whenever what they show changes
 def icon_image(name: str, size: int, colour: str) -> Image.Image:
     """One of `icons`, as large as given."""
     big = size * SMOOTH

@@ -146,7 +146,7 @@ STYLES = {
     "plain": ("raised", "selected", "text"),
     "quiet": ("", "hover", "soft"),
     "private": ("private", "private", "on_private"),
-    "danger": ("bad", "bad", "on_accent"),
+    "danger": ("danger", "danger", "on_accent"),
 }
 
 
@@ -169,6 +169,7 @@ class Button:
     ) -> None:
         self._style, self._size, self._icon = style, size, icon
         self._command = command
+        self._shown: tuple[str, str, str] | None = None
         self.text, self.tip = "", tip or text
         fill, hover, ink = STYLES[style]
         self._ink = ink
@@ -196,6 +197,10 @@ class Button:
         """Show another text or icon."""
         self.text = self.text if text is None else text
         self._icon = self._icon if icon_name is None else icon_name
+        wanted = (self.text, self._icon, self._ink)
+        if wanted == self._shown:  # a button of CustomTkinter takes 3 ms to show the same again
+            return
+        self._shown = wanted
         picture = icon(self._icon, round(self._size * 1.35), self._ink) if self._icon else None
         shown = self.text
         self.widget.words = shown or self.tip  # what it says, however that is drawn

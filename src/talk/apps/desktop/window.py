@@ -21,6 +21,7 @@ from talk.apps.desktop.chats import Changes, Chat, Part, State
 from talk.apps.desktop.floating import Menu, Toast
 from talk.apps.desktop.joining import Joining
 from talk.apps.desktop.look import HEADER, SIDEBAR, SIDEBAR_HIDES_UNDER, Look, both
+from talk.apps.desktop.messages import MessageList
 from talk.apps.desktop.network import Network
 from talk.apps.desktop.notifications import Notifications
 from talk.apps.desktop.overlay import Overlay
@@ -44,6 +45,7 @@ from talk.protocol.link import parse_link
 TITLE = "TAlk"
 SMALLEST, USUAL = (420, 480), (1080, 740)
 PUMP_MS = 16
+COMMAND_KEYS = 0x4 | 0x8  # Control and Alt (Command on macOS), as bits of an event's state
 LIST_MS = 100  # the list is drawn anew at most this often
 PASSPHRASE_WITHIN = 600.0  # seconds to type one
 
@@ -60,10 +62,13 @@ class Window:
         self.is_narrow = False
         self._list_later = ""
         self._closing = False
+        self._scaled = 0.0
         words.use_language(settings.language or words.system_language())
         fonts.give_to_tk()
         self.root: Any = ctk.CTk(className="TAlk")
         self.root.withdraw()
+        # It looks 33 times a second for another mode of the system, which it is told not to follow.
+        ctk.AppearanceModeTracker.update_loop_interval = 60_000
         # CustomTkinter gives the focus to whatever is clicked; here it stays with the composer.
         self.root.unbind_all("<Button-1>")
         if not settings.theme:
@@ -91,9 +96,9 @@ class Window:
 
     def _give_look_to_ctk(self) -> None:
         ctk.set_appearance_mode("dark" if self.look.dark else "light")
-        ctk.set_widget_scaling(self.look.scale)
-        # The window's own size stays as the person has made it.
-        ctk.set_window_scaling(1.0)
+        if self._scaled != self.look.scale:  # every widget is drawn anew by it, 60 ms
+            self._scaled = self.look.scale
+            ctk.set_widget_scaling(self.look.scale)
 
     def _place_window(self) -> None:
         self.root.minsize(*SMALLEST)
@@ -138,6 +143,13 @@ class Window:
         self.root.bind("<Configure>", self._resized)
         self.root.bind("<FocusIn>", lambda _: self._read_now(), add="+")
         self.root.bind("<Control-k>", lambda _: self.search.focus())
+        self.root.bind("<Key>", self._key_elsewhere)
+
+    def _key_elsewhere(self, event: tk.Event[Any]) -> None:
+        """What is typed while a list has the focus goes to the composer."""
+        is_command = int(event.state) & COMMAND_KEYS or not event.char or not event.char.isprintable()
+        if isinstance(event.widget, MessageList | RowList) and not is_command:
+            self.pane.composer.insert(event.char)
 
     def _build_side(self) -> None:
         self.side = ctk.CTkFrame(self.root, width=SIDEBAR, corner_radius=0, fg_color=both("panel"))
@@ -330,8 +342,6 @@ class Window:
         if line is not None and not line.mine:
             if pane.messages.follow:
                 self._read_now()
-            else:
-                pane.show_jump()
 
     def _chat_changed(self, chat: Chat) -> None:
         """What is known of the chat's conversations is new."""
@@ -376,6 +386,7 @@ class Window:
         self._list_later = ""
         if self.chat is not None:
             self.list.show(rows_of(self.chat, self.search.text), self.pane.key)
+            self.pane.show_jump()
         self._show_rail()
 
     def _row_chosen(self, key: str) -> None:
@@ -499,7 +510,7 @@ class Window:
         self.settings.theme = theme
         save(self.folder, self.settings)
         self.look.change(dark=theme == "dark")
-        self._give_look_to_ctk()
+        ctk.set_appearance_mode(theme)
         self.pane.refresh()
 
     def _set_scale(self, scale: float) -> None:
@@ -557,14 +568,15 @@ class Window:
 
     def _show_side(self, show: bool) -> None:
         """In a narrow window either the list or the conversation is on the screen."""
+        # Not grid_remove: CustomTkinter brings back what was removed that way whenever the scaling changes.
         if show:
-            self.side.grid()
+            self.side.grid(row=0, column=0, sticky="ns")
         else:
-            self.side.grid_remove()
+            self.side.grid_forget()
         if self.is_narrow:
             self.pane.back_button.widget.grid(row=0, column=0, padx=(8, 0))
         else:
-            self.pane.back_button.widget.grid_remove()
+            self.pane.back_button.widget.grid_forget()
 
     def _back(self) -> None:
         """Escape: close what is open, or go back to the list."""
