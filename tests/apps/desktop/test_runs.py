@@ -56,6 +56,19 @@ def test_what_is_no_emoji_by_itself_stays_text(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "pieces"),
+    [
+        ("नमस्ते!", ["नमस्ते!"]),
+        ("@नाम", ["@", "नाम"]),
+        ("सिर्फ़ bob पढ़ें", ["सिर्फ़ ", "bob", " पढ़ें"]),
+        ("नमस्ते(VPS)ठीक", ["नमस्ते", "(VPS)", "ठीक"]),
+    ],
+)
+def test_latin_letters_are_not_drawn_with_another_scripts_font(word: str, pieces: list[str]) -> None:
+    assert kinds(word) == [(Kind.TEXT if piece.isascii() else Kind.SHAPED, piece) for piece in pieces]
+
+
+@pytest.mark.parametrize(
     ("word", "emoji"),
     [
         ("1🏻", ["🏻"]),
