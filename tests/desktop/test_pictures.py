@@ -56,7 +56,7 @@ def friends(join: Join) -> dict[str, ClientProcess]:
 
 
 def set_theme(app: App, theme: str) -> None:
-    app.see(f"window.set_theme({theme!r})")
+    app.see(f"window.preferences.set_theme({theme!r})")
 
 
 def test_the_story(window: OpenWindow, server: ServerProcess, join: Join, take: Take) -> None:

@@ -29,6 +29,7 @@ class Palette:
     hover: str
     selected: str
     line: str
+    knob: str
     text: str
     soft: str
     accent: str
@@ -64,6 +65,7 @@ DARK = Palette(
     hover="#232c3f",
     selected="#2a3550",
     line="#262f42",
+    knob="#ffffff",
     text="#f1f4fa",
     soft="#8e9bb3",
     accent="#5b7cfa",
@@ -97,7 +99,8 @@ LIGHT = Palette(
     raised="#f0f3f9",
     hover="#f1f4fa",
     selected="#e2e9fd",
-    line="#e2e7f0",
+    line="#d5dce8",
+    knob="#5a6880",
     text="#141a26",
     soft="#677389",
     accent="#3f61e0",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-import time
 import tkinter as tk
 import webbrowser
 from pathlib import Path
@@ -26,12 +24,11 @@ from talk.apps.desktop.network import Network
 from talk.apps.desktop.notifications import Notifications
 from talk.apps.desktop.overlay import Overlay
 from talk.apps.desktop.panel import Panel
+from talk.apps.desktop.preferences import Preferences, screen_scale
 from talk.apps.desktop.rail import Rail
 from talk.apps.desktop.rows import rows_of
 from talk.apps.desktop.said import said
 from talk.apps.desktop.settings import Settings, save
-from talk.apps.desktop.settings_page import Listener as SettingsListener
-from talk.apps.desktop.settings_page import settings_page
 from talk.apps.desktop.sidebar import RowList
 from talk.apps.desktop.talking import Talking
 from talk.apps.desktop.theme import system_is_dark
@@ -73,13 +70,15 @@ class Window:
         self.root.unbind_all("<Button-1>")
         if not settings.theme:
             settings.theme = "dark" if system_is_dark() else "light"
-        self.look = Look(dark=settings.theme == "dark", scale=self._scale(), text_size=settings.text_size)
-        self._give_look_to_ctk()
+        scale = settings.scale or screen_scale(self.root)
+        self.look = Look(dark=settings.theme == "dark", scale=scale, text_size=settings.text_size)
+        self.preferences = Preferences(self)
+        self.preferences.give_look_to_ctk()
         self.root.title(TITLE)
         self.root.iconphoto(True, tk.PhotoImage(file=str(pictures.LOGO)))
         self.root.configure(fg_color=both("back"))
         self.root.protocol("WM_DELETE_WINDOW", self.ask_close)
-        self._place_window()
+        self.preferences.place_window()
         self._build()
         self.network.start()
         if settings.hosting:
@@ -90,26 +89,6 @@ class Window:
             self.joining.start(first=True)
 
     # ---- building
-
-    def _scale(self) -> float:
-        return self.settings.scale or max(1.0, round(self.root.winfo_fpixels("1i") / 96 * 4) / 4)
-
-    def _give_look_to_ctk(self) -> None:
-        ctk.set_appearance_mode("dark" if self.look.dark else "light")
-        if self._scaled != self.look.scale:  # every widget is drawn anew by it, 60 ms
-            self._scaled = self.look.scale
-            ctk.set_widget_scaling(self.look.scale)
-
-    def _place_window(self) -> None:
-        self.root.minsize(*SMALLEST)
-        wide = min(self.look.px(USUAL[0]), self.root.winfo_screenwidth() * 9 // 10)
-        tall = min(self.look.px(USUAL[1]), self.root.winfo_screenheight() * 9 // 10)
-        self.root.geometry(f"{wide}x{tall}")
-        with contextlib.suppress(tk.TclError):
-            if self.settings.geometry:
-                tk.Wm.geometry(self.root, self.settings.geometry)
-            if self.settings.maximized:
-                self.root.attributes("-zoomed", True)
 
     def _build(self) -> None:
         self.root.grid_rowconfigure(0, weight=1)
@@ -339,9 +318,8 @@ class Window:
             pane.messages.removed_older(let_go)
         pane.messages.changed()
         pane.show_empty()
-        if line is not None and not line.mine:
-            if pane.messages.follow:
-                self._read_now()
+        if line is not None and not line.mine and pane.messages.follow:
+            self._read_now()
 
     def _chat_changed(self, chat: Chat) -> None:
         """What is known of the chat's conversations is new."""
@@ -468,78 +446,15 @@ class Window:
         if self.settings.sound:
             self.root.bell()
         if self.settings.notify:
-            title, text = self.notifications.words_for(
-                line.name,
-                chat.title_of(line.conversation),
-                line.text,
-                private=not conversation.is_room,
-                show_text=self.settings.notify_private_text,
-            )
-            self.notifications.show(
-                line.conversation, title, text, time.monotonic(), lambda: self._notification_clicked(chat, line)
-            )
+            text = line.text if conversation.is_room or self.settings.notify_private_text else ""
+            title = f"{line.name} · {chat.title_of(line.conversation)}" if conversation.is_room else line.name
+            self.notifications.show(line.conversation, title, text, lambda: self._notification_clicked(chat, line))
 
     def _notification_clicked(self, chat: Chat, line: Line) -> None:
         if chat in self.chats:
             self.come_to_front()
             self._switch_chat(self.chats.index(chat))
             self.show_conversation(line.conversation)
-
-    # ---- settings
-
-    def show_settings(self) -> None:
-        settings_page(
-            self.overlay,
-            self.settings,
-            SettingsListener(
-                theme=self.set_theme,
-                scale=self._set_scale,
-                text_size=self._set_text_size,
-                language=self._set_language,
-                changed=lambda: save(self.folder, self.settings),
-                rename=self.actions.ask_name,
-                forget=self.actions.ask_forget,
-            ),
-            dark=self.look.dark,
-            language=self.settings.language or words.system_language(),
-            me=self.chat.client.name if self.chat else "",
-        )
-
-    def set_theme(self, theme: str) -> None:
-        """Dark or light."""
-        self.settings.theme = theme
-        save(self.folder, self.settings)
-        self.look.change(dark=theme == "dark")
-        ctk.set_appearance_mode(theme)
-        self.pane.refresh()
-
-    def _set_scale(self, scale: float) -> None:
-        self.settings.scale = scale
-        save(self.folder, self.settings)
-        self.look.change(scale=self._scale())
-        self._give_look_to_ctk()
-        self._rebuild_with_settings()
-
-    def _set_text_size(self, size: int) -> None:
-        self.settings.text_size = size
-        save(self.folder, self.settings)
-        self.look.change(text_size=size)
-
-    def _set_language(self, language: str) -> None:
-        self.settings.language = language
-        save(self.folder, self.settings)
-        words.use_language(language)
-        self._rebuild_with_settings()
-
-    def _rebuild_with_settings(self) -> None:
-        # Not while the button that was pressed is still at work.
-        self.root.after(1, self._rebuild_and_show_settings)
-
-    def _rebuild_and_show_settings(self) -> None:
-        were_open = self.overlay.is_open
-        self.rebuild()
-        if were_open:
-            self.show_settings()
 
     # ---- hosting
 
@@ -622,19 +537,12 @@ class Window:
             return
         self._keep_draft()
         self._closing = True
-        self._remember_place()
+        self.preferences.remember_place()
         self.root.withdraw()
         self.root.update_idletasks()
         self.network.stop()
         self.root.destroy()
         pictures.forget_all()
-
-    def _remember_place(self) -> None:
-        with contextlib.suppress(tk.TclError):
-            self.settings.maximized = bool(self.root.attributes("-zoomed"))
-        if not self.settings.maximized:
-            self.settings.geometry = tk.Wm.geometry(self.root)
-        save(self.folder, self.settings)
 
 
 def _title(client: Client) -> str:
