@@ -157,8 +157,9 @@ def test_the_first_page_may_hold_what_is_told_just_now() -> None:
     feed.add(line("mine", mine=True, mark="sending"))
     page = [line("c", row=3, seq=3), line("d", row=4, seq=4), line("mine", row=5, mine=True, mark="sending")]
     assert feed.add_older([*page, line("e", row=6, seq=5)], asked=4) == 1
-    feed.add(line("e", row=6, seq=5))
     assert ids(feed) == ["c", "d", "e", "mine"]
+    assert feed.lines[3].row == 5
+    assert not feed.add(line("e", row=6, seq=5))
 
 
 def test_what_is_given_again_is_put_in_its_place_or_left_to_the_disk() -> None:
@@ -191,6 +192,13 @@ def test_a_hole_is_filled_as_far_as_the_server_gives() -> None:
     assert feed.fill_hole(line("gone", seq=3), found) == 0
     assert feed.fill_hole(feed.lines[2], []) == 0
     assert 6 in feed.filled
+
+
+def test_the_hole_at_the_beginning_is_filled_too() -> None:
+    feed = room()
+    feed.add_older([line("c", row=1, seq=3)], asked=9)
+    assert feed.fill_hole(feed.lines[0], [line("a", seq=1), line("b", seq=2)]) == 2
+    assert ids(feed) == ["a", "b", "c"]
 
 
 def test_very_old_lines_are_let_go_and_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,6 +236,17 @@ def test_that_a_line_was_queued_may_be_told_after_the_disk_has_told_more() -> No
     feed.add(line("next", mine=True, mark="sending"))
     assert not feed.add(line("next", row=4, mine=True, mark="sending"))
     assert feed.lines[1].row == 4
+
+
+def test_the_first_page_comes_too_late_when_very_much_was_told_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 2)
+    feed = room()
+    for row in (6, 7, 8):
+        feed.add(line(f"r{row}", row=row, seq=row))
+    assert feed.let_go() == 1
+    assert feed.loaded
+    assert feed.add_older([line("r5", row=5, seq=5)], asked=9) == 0
+    assert feed.add_older([line("r5", row=5, seq=5), line("r6", row=6, seq=6)], asked=9, before=7) == 2
 
 
 # ---- in any order
