@@ -132,7 +132,7 @@ class Composer:
         text.bind("<Down>", lambda _: self._moved(1))
         text.bind("<Escape>", lambda _: self._escaped())
         text.bind("<Control-a>", lambda _: self._select_all())
-        text.bind("<Configure>", lambda _: self._grow())
+        text.bind("<Configure>", lambda _: self._resized())
         # Tk on X11 inserts what is marked elsewhere on a middle click; as one paste that is fine.
         text.bind("<FocusIn>", lambda _: self._show_audience(), add="+")
         text.bind("<FocusOut>", lambda _: self._show_audience(), add="+")
@@ -210,6 +210,10 @@ class Composer:
                 name = self.text.image_create(start, image=picture, padx=1)
                 self._emoji[name] = cluster
                 self._held.append(picture)
+
+    def _resized(self) -> None:
+        self._who.wrap(max(100, round(self.text.winfo_width() / self._look.scale)))
+        self._grow()
 
     def _grow(self) -> None:
         counted = self.text.count("1.0", "end", "displaylines")

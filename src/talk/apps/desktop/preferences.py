@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import sys
 import tkinter as tk
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +17,17 @@ from talk.apps.desktop.settings_page import Listener, settings_page
 if TYPE_CHECKING:
     from talk.apps.desktop.window import Window
 
+PER_MONITOR = 2  # PROCESS_PER_MONITOR_DPI_AWARE
 SMALLEST, USUAL = (420, 480), (1080, 740)
 MOST_OF_SCREEN = 0.9  # of its width and height, for a window that was never placed
+
+
+def use_own_scaling() -> None:
+    """Sizes are ours to decide, before the first window: CustomTkinter would multiply by the screen's dots again."""
+    ctk.deactivate_automatic_dpi_awareness()
+    if sys.platform == "win32":
+        with contextlib.suppress(OSError):  # it was decided already
+            ctypes.windll.shcore.SetProcessDpiAwareness(PER_MONITOR)
 
 
 def screen_scale(root: Any) -> float:
@@ -95,8 +106,6 @@ class Preferences:
         look = self._window.look
         ctk.set_appearance_mode("dark" if look.dark else "light")
         ctk.set_widget_scaling(look.scale)
-        # The window's own size stays as the person has made it.
-        ctk.set_window_scaling(1.0)
 
     # ---- the window's place
 

@@ -146,12 +146,23 @@ class Label:
         )
         self.set(text)
 
+    def wrap(self, width: int) -> None:
+        """End lines at this width, in pixels at 100 %."""
+        if width != self._wrap:
+            self._wrap = width
+            self.widget.configure(wraplength=width)
+            self._show()
+
     def set(self, text: str, colour: str = "") -> None:
         """Show another text, in another colour of the palette where one is given."""
         if text == self.text and colour in ("", self._colour):
             return
         self.text, self._colour = text, colour or self._colour
         self.widget.words = text
+        self._show()
+
+    def _show(self) -> None:
+        text = self.text
         if needs_picture(text):
             picture = text_picture(text, self._size, self._colour, bold=self._bold, wrap=self._wrap)
             self.widget.configure(text="", image=picture)

@@ -24,7 +24,7 @@ from talk.apps.desktop.network import Network
 from talk.apps.desktop.notifications import Notifications
 from talk.apps.desktop.overlay import Overlay
 from talk.apps.desktop.panel import Panel
-from talk.apps.desktop.preferences import Preferences, screen_scale
+from talk.apps.desktop.preferences import Preferences, screen_scale, use_own_scaling
 from talk.apps.desktop.rail import Rail
 from talk.apps.desktop.rows import rows_of
 from talk.apps.desktop.said import said
@@ -62,6 +62,7 @@ class Window:
         self._scaled = 0.0
         words.use_language(settings.language or words.system_language())
         fonts.give_to_tk()
+        use_own_scaling()
         self.root: Any = ctk.CTk(className="TAlk")
         self.root.withdraw()
         # It looks 33 times a second for another mode of the system, which it is told not to follow.
