@@ -17,7 +17,7 @@ from talk.apps.desktop.fonts import needs_shaping
 from talk.apps.desktop.look import Look, both
 from talk.apps.desktop.runs import EMOJI
 from talk.apps.desktop.sidebar import Row, RowList
-from talk.apps.desktop.widgets import RING, Button, Label, icon, text_picture
+from talk.apps.desktop.widgets import RING, Button, Label, focused, icon, text_picture
 from talk.apps.desktop.words import _, ngettext
 from talk.protocol.limits import MAX_TEXT_POINTS
 
@@ -334,8 +334,8 @@ class Composer:
         self._icon.configure(image=icon(name, 15, colour))
         self._who.set(audience.problem or audience.words, colour)
         back = "private_soft" if audience.private and not audience.problem else "panel"
-        focused = self.text.focus_get() is self.text if self.text.winfo_viewable() else False
-        edge = "bad" if audience.problem else "private" if audience.private else "accent" if focused else back
+        has_focus = focused(self.text) is self.text
+        edge = "bad" if audience.problem else "private" if audience.private else "accent" if has_focus else back
         self.widget.configure(fg_color=both(back), border_color=both(edge))
         self.text.configure(background=getattr(self._look.palette, back))
         for button in (self.emoji_button,):

@@ -265,6 +265,15 @@ def master_colour(master: Widget) -> Any:
     return both("back")
 
 
+def focused(widget: Widget) -> tk.Misc | None:
+    """What has the keyboard's focus in this program; None also for a dialog of Tk's own, which tkinter does not know."""
+    try:
+        found: tk.Misc | None = widget.focus_get()
+    except KeyError:
+        return None
+    return found
+
+
 def focusable(widget: Widget, press: Callable[[], object], ring: Callable[[bool], object]) -> None:
     """Let Tab reach a widget, show that it is reached, and let Space and Return press it."""
     inner = widget._canvas

@@ -32,7 +32,7 @@ from talk.apps.desktop.settings import Settings, save
 from talk.apps.desktop.sidebar import RowList
 from talk.apps.desktop.talking import Talking
 from talk.apps.desktop.theme import system_is_dark
-from talk.apps.desktop.widgets import Button, Field
+from talk.apps.desktop.widgets import Button, Field, focused
 from talk.apps.desktop.words import _
 from talk.apps.join import forget
 from talk.client import Client, ClientEvent, Line, Ready
@@ -214,6 +214,7 @@ class Window:
         def done(typed: str) -> None:
             answer[0] = typed
             answered.set()
+            self.joining.go_on()
 
         def ask() -> None:
             pages.ask_text(
@@ -243,9 +244,10 @@ class Window:
         reading = self._reading(chat)
         changes = chat.told(event, reading=reading)
         if isinstance(event, Ready):
-            self.joining.settled(chat, "")
+            was_joined = self.joining.settled(chat, "")
             self._show_rail()
-            self._switch_chat(self.chats.index(chat)) if self.chat is None or self.chat is chat else None
+            if was_joined or self.chat in (None, chat):
+                self._switch_chat(self.chats.index(chat))
             self.joining.came_in()
         self._apply(chat, changes)
         if changes.line is not None and not changes.line.mine and changes.key != reading:
@@ -287,8 +289,8 @@ class Window:
 
     def _reading(self, chat: Chat) -> str:
         """The conversation of this chat that a person is looking at, to its end."""
-        focused = self.root.focus_displayof() is not None and not self.overlay.is_open
-        return self.pane.key if chat is self.pane.chat and focused and self.pane.messages.follow else ""
+        is_seen = focused(self.root) is not None and not self.overlay.is_open
+        return self.pane.key if chat is self.pane.chat and is_seen and self.pane.messages.follow else ""
 
     def _apply(self, chat: Chat, changes: Changes) -> None:
         if Part.RELOAD in changes.parts:
@@ -412,7 +414,7 @@ class Window:
 
     def _uncovered(self) -> None:
         """A page has gone, and the conversation can be seen again."""
-        if self.root.focus_get() in (None, self.root):
+        if focused(self.root) in (None, self.root):
             self.pane.composer.focus()
         self._read_now()
 
