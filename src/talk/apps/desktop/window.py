@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 import time
 import tkinter as tk
@@ -60,7 +61,7 @@ class Window:
         self.is_narrow = False
         self._list_later = ""
         self._closing = False
-        self._scaled = 0.0
+        self._scaled = 1.0  # what CustomTkinter begins with
         words.use_language(settings.language or words.system_language())
         fonts.give_to_tk()
         self.root: Any = ctk.CTk(className="TAlk")
@@ -100,6 +101,8 @@ class Window:
 
     def _place_window(self) -> None:
         self.root.minsize(*SMALLEST)
+        # For a second after a scaling is set, CustomTkinter would hold the window at 600x500, and then let it jump.
+        self.root.maxsize(1_000_000, 1_000_000)
         wide = min(self.look.px(USUAL[0]), self.root.winfo_screenwidth() * 9 // 10)
         tall = min(self.look.px(USUAL[1]), self.root.winfo_screenheight() * 9 // 10)
         self.root.geometry(f"{wide}x{tall}")
@@ -586,6 +589,8 @@ class Window:
 
     def run(self) -> None:
         """Show the window until it is closed."""
+        # What is loaded by now stays: to look through all of it for garbage takes 23 ms, a frame that is late.
+        gc.freeze()
         self.root.deiconify()
         self._pump()
         self.root.mainloop()
