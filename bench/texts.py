@@ -11,9 +11,17 @@ WORDS = (
     "homework project group photo movie cricket match train ticket late early coffee chai library notes page chapter "
     "please send check again done thanks arre accha theek why because maybe never always somewhere between"
 ).split()
-HINDI = "नमस्ते कल परीक्षा है क्या तुम्हारे पास पुस्तक मुझे स्कूल जाना अच्छा ठीक धन्यवाद विज्ञान प्रश्न उत्तर मित्र".split()
+SYLLABLES = (
+    "न म स्ते क ल प री क्षा है क्या तु म्हा रे पा पु स्त मु झे स्कू जा ना अ च्छा ठी ध न्य वा द वि ज्ञा प्र श्न उ त्त र मि त्र".split()
+)
 EMOJI = "😀 😂 👍🏽 ❤️ 🎉 🙏 🔥 👩🏽‍💻 🇮🇳 😅 ☕ 🤔".split()
 NAMES = "asha bob chitra dev esha farhan gauri hari isha jai kavya lalit meena nikhil ojas priya ravi sana tara वंदना".split()
+
+# As in every language a few of the words are most of what is said (Zipf).
+_made = random.Random(108)
+HINDI = ["".join(_made.choices(SYLLABLES, k=_made.randint(1, 4))) for _ in range(1_500)]
+OFTEN = [1 / (rank + 1) for rank in range(len(HINDI))]
+
 NEWEST = 1_760_000_000_000  # milliseconds since 1970, of the last message
 APART = 97_000  # milliseconds between two messages: groups, and a new day now and then
 
@@ -43,7 +51,7 @@ def _text(dice: random.Random) -> str:
     if kind < 0.04:
         return " ".join(dice.sample(EMOJI, dice.randint(1, 3)))
     count = min(60, max(1, round(dice.lognormvariate(2.0, 0.7))))
-    words = dice.choices(HINDI if kind < 0.14 else WORDS, k=count)
+    words = dice.choices(HINDI, OFTEN, k=count) if kind < 0.14 else dice.choices(WORDS, k=count)
     if dice.random() < 0.2:
         words.insert(dice.randrange(len(words) + 1), dice.choice(EMOJI))
     if dice.random() < 0.03:

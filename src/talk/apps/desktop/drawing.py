@@ -140,18 +140,14 @@ class Painter:
         """A rounded rectangle, its radii from the upper left in reading order; the topmost item of it."""
         most = (y2 - y1) // 2
         nw, ne, sw, se = (min(radius, most) for radius in radii)
-        tags, left, right = self._tagged(key), max(nw, sw), max(ne, se)
-        top = self._canvas.create_rectangle(x1 + left, y1, x2 - right, y2, fill=fill, width=0, tags=tags)
-        self._canvas.create_rectangle(x1, y1 + nw, x1 + left, y2 - sw, fill=fill, width=0, tags=tags)
-        self._canvas.create_rectangle(x2 - right, y1 + ne, x2, y2 - se, fill=fill, width=0, tags=tags)
-        if nw != sw:
-            smaller = min(nw, sw)
-            edge = (x1 + smaller, y1, x1 + left, y1 + nw) if nw < sw else (x1 + smaller, y2 - sw, x1 + left, y2)
-            self._canvas.create_rectangle(*edge, fill=fill, width=0, tags=tags)
-        if ne != se:
-            smaller = min(ne, se)
-            edge = (x2 - right, y1, x2 - smaller, y1 + ne) if ne < se else (x2 - right, y2 - se, x2 - smaller, y2)
-            self._canvas.create_rectangle(*edge, fill=fill, width=0, tags=tags)
+        # All but the corners as one item: each costs 0.1 ms to make, and again whenever it is moved.
+        top = self._canvas.create_polygon(
+            *(x1 + nw, y1, x2 - ne, y1, x2 - ne, y1 + ne, x2, y1 + ne, x2, y2 - se, x2 - se, y2 - se),
+            *(x2 - se, y2, x1 + sw, y2, x1 + sw, y2 - sw, x1, y2 - sw, x1, y1 + nw, x1 + nw, y1 + nw),
+            fill=fill,
+            outline="",
+            tags=self._tagged(key),
+        )
         corners = (("nw", nw, x1, y1), ("ne", ne, x2, y1), ("sw", sw, x1, y2), ("se", se, x2, y2))
         for where, radius, x, y in corners:
             if radius:

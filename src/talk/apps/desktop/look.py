@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tkinter as tk
 import tkinter.font as tkfont
 import zlib
 from collections.abc import Callable
@@ -141,6 +142,7 @@ class Look:
     def __init__(self, *, dark: bool, scale: float, text_size: int) -> None:
         self.dark, self.scale, self.text_size = dark, scale, text_size
         self._fonts: dict[tuple[int, bool], tkfont.Font] = {}
+        self._users: list[tk.Label] = []
         self._listeners: list[Callable[[], None]] = []
 
     @property
@@ -155,7 +157,10 @@ class Look:
         """A font for canvases; `size` in pixels at 100 %."""
         wanted = (self.px(size), bold)
         if wanted not in self._fonts:
-            self._fonts[wanted] = tkfont.Font(family=FAMILY, size=-wanted[0], weight="bold" if bold else "normal")
+            font = tkfont.Font(family=FAMILY, size=-wanted[0], weight="bold" if bold else "normal")
+            # Tk closes a font that no widget uses, and opens it for each text it measures: 0.93 ms instead of 0.004.
+            self._users.append(tk.Label(font=font))
+            self._fonts[wanted] = font
         return self._fonts[wanted]
 
     def listen(self, changed: Callable[[], None]) -> None:
@@ -165,6 +170,8 @@ class Look:
     def forget_listeners(self) -> None:
         """Everything that listened is about to be built anew."""
         self._listeners.clear()
+        self._users.clear()
+        self._fonts.clear()
 
     def change(self, *, dark: bool | None = None, scale: float | None = None, text_size: int | None = None) -> None:
         self.dark = self.dark if dark is None else dark

@@ -41,6 +41,7 @@ class Preferences:
 
     def __init__(self, window: Window) -> None:
         self._window = window
+        self._scaled = 1.0  # what CustomTkinter begins with
 
     def show(self) -> None:
         """The page of all settings."""
@@ -105,7 +106,9 @@ class Preferences:
         """Let CustomTkinter's own widgets look alike."""
         look = self._window.look
         ctk.set_appearance_mode("dark" if look.dark else "light")
-        ctk.set_widget_scaling(look.scale)
+        if look.scale != self._scaled:  # every widget is drawn anew by it, 60 ms
+            self._scaled = look.scale
+            ctk.set_widget_scaling(look.scale)
 
     # ---- the window's place
 
@@ -113,6 +116,8 @@ class Preferences:
         """Put the window where it was the last time."""
         root, look, settings = self._window.root, self._window.look, self._window.settings
         root.minsize(*SMALLEST)
+        # For a second after a scaling is set, CustomTkinter would hold the window at 600x500, and then let it jump.
+        root.maxsize(1_000_000, 1_000_000)
         wide = min(look.px(USUAL[0]), round(root.winfo_screenwidth() * MOST_OF_SCREEN))
         tall = min(look.px(USUAL[1]), round(root.winfo_screenheight() * MOST_OF_SCREEN))
         root.geometry(f"{wide}x{tall}")

@@ -118,7 +118,8 @@ class RowList(tk.Canvas):
     # ---- where things are
 
     def _add_up(self) -> None:
-        self._tops = list(accumulate(map(self._height, self.rows), initial=0))
+        row, heading = self.look.px(self._row_height), self.look.px(HEADING_HEIGHT)
+        self._tops = list(accumulate((row if each.key else heading for each in self.rows), initial=0))
 
     def _height(self, row: Row) -> int:
         return self.look.px(self._row_height if row.key else HEADING_HEIGHT)

@@ -266,7 +266,7 @@ def master_colour(master: Widget) -> Any:
 
 
 def focused(widget: Widget) -> tk.Misc | None:
-    """What has the keyboard's focus in this program; None also for a dialog of Tk's own, which tkinter does not know."""
+    """What has the focus in this program; None also for a dialog of Tk's own, which tkinter does not know."""
     try:
         found: tk.Misc | None = widget.focus_get()
     except KeyError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import tkinter as tk
 import webbrowser
@@ -59,7 +60,6 @@ class Window:
         self.is_narrow = False
         self._list_later = ""
         self._closing = False
-        self._scaled = 0.0
         words.use_language(settings.language or words.system_language())
         fonts.give_to_tk()
         use_own_scaling()
@@ -514,6 +514,8 @@ class Window:
 
     def run(self) -> None:
         """Show the window until it is closed."""
+        # What is loaded by now stays: to look through all of it for garbage takes 23 ms, a frame that is late.
+        gc.freeze()
         self.root.deiconify()
         self._pump()
         self.root.mainloop()
