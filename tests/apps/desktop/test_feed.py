@@ -173,6 +173,34 @@ def test_what_is_given_again_is_put_in_its_place_or_left_to_the_disk() -> None:
     assert ids(feed) == ["a", "b", "m", "n", "o"]
 
 
+def test_what_has_failed_does_not_stand_in_the_way_of_what_is_given_again() -> None:
+    feed = room()
+    feed.add(line("b", row=2, seq=2))
+    feed.add(line("mine", mine=True, mark="failed"))
+    feed.add(line("a", row=1, seq=1))
+    feed.add(line("c", row=3, seq=3))
+    assert ids(feed) == ["a", "b", "mine", "c"]
+
+
+def test_the_first_page_may_be_newer_than_what_is_still_being_told() -> None:
+    feed = room()
+    feed.add(line("a", row=1, seq=1))
+    assert feed.add_older([line("c", row=3, seq=3), line("d", row=4, seq=4)], asked=2) == 0
+    feed.add(line("b", row=2, seq=2))
+    assert ids(feed) == ["a", "b", "c", "d"]
+    assert feed.oldest_row == 3
+
+
+def test_a_page_is_taken_in_whole_though_it_begins_with_what_stands_elsewhere() -> None:
+    feed = room()
+    feed.add_older([line("z", row=9, seq=9)], asked=1)
+    feed.add(line("mine", mine=True, mark="failed"))
+    page = [line("mine", row=1, mine=True, mark="failed"), line("b", row=2, seq=2), line("c", row=3, seq=3)]
+    assert feed.add_older(page, asked=3, before=9) == 2
+    assert ids(feed) == ["b", "c", "z", "mine"]
+    assert feed.oldest_row == 1
+
+
 def test_private_lines_are_in_the_order_in_which_they_came() -> None:
     feed = private()
     feed.add_older([line("m", row=10), line("o", row=12)], asked=9)
@@ -288,7 +316,7 @@ class Room(RuleBasedStateMachine):
 
     @rule(lost=st.booleans())
     def something_is_passed_over(self, lost: bool) -> None:
-        """A gap: only the server has it. Or it has not, or it is of somebody blocked."""
+        """A gap: only the server has it. Or it has not."""
         said = line(self._new(), seq=self._next_seq())
         if not lost:
             self.log.append(said)
@@ -359,7 +387,7 @@ class Room(RuleBasedStateMachine):
         count = self.feed.add_older(page, asked=PAGE, before=before)
         assert 0 <= count <= len(self.feed.lines)
         assert len(self.feed.lines) >= held
-        assert not top or self.feed.lines[count] == top[0] or top[0].mark != "" or top[0].row == 0
+        assert not top or (self.feed.lines[count].account, self.feed.lines[count].id) == (top[0].account, top[0].id)
         self.page = None
 
     @rule()
@@ -383,8 +411,8 @@ class Room(RuleBasedStateMachine):
 
     def _fill(self, before: Line) -> None:
         kept = {each.id: each for each in self.disk}
-        page = [kept.get(each.id, each) for each in self.log if before.seq - PAGE <= each.seq < before.seq]
-        self.feed.fill_hole(before, page)
+        page = [kept.get(each.id, each) for each in self.log if each.seq < before.seq]
+        self.feed.fill_hole(before, page[-PAGE:])
         assert before.seq in self.feed.filled
 
     @invariant()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import takewhile
 
 from talk.client import Line
 
@@ -40,6 +41,7 @@ class Feed:
         self.filled: set[int] = set()
         self.new_after = 0  # the row after which the line "New messages" stands, 0 for none
         self._ids: set[tuple[str, str]] = set()
+        self._read_from = 0  # the row from which on this device's lines were read
 
     def add(self, line: Line) -> bool:
         """Take in a new line at its place; False when it was there already and nothing but its marks changed.
@@ -51,9 +53,12 @@ class Feed:
         at = self._place_of(line)
         if at == 0 and self.lines and _is_later(self.lines[0], line) and self.loaded and not self.complete:
             return False
+        self._insert(at, line)
+        return True
+
+    def _insert(self, at: int, line: Line) -> None:
         self._ids.add((line.account, line.id))
         self.lines.insert(at, line)
-        return True
 
     def _place_of(self, line: Line) -> int:
         at = here = len(self.lines)
@@ -63,8 +68,14 @@ class Feed:
             here -= 1
             if self.lines[here].mark == "sending":
                 at = here
-        while at and _is_later(self.lines[at - 1], line):
-            at -= 1
+        for here in range(at - 1, -1, -1):
+            other = self.lines[here]
+            if other.mark in ("sending", "failed"):  # these stand where they were written, whatever their row
+                continue
+            if _is_later(other, line):
+                at = here
+            elif other.row or other.seq:
+                break
         return at
 
     def _update(self, line: Line) -> bool:
@@ -116,21 +127,29 @@ class Feed:
     def add_older(self, older: Iterable[Line], *, asked: int, before: int = 0) -> int:
         """Take in a page of at most `asked` lines before this row (0: the newest); how many now stand at the top.
 
-        Fewer than `asked` means that it was the last. What was told meanwhile may be in the page of the newest, and
-        may be followed there by what will be told next.
+        Fewer than `asked` means that it was the last. What was told meanwhile may be in the page of the newest, or
+        come before it, and may be followed there by what will be told next.
         """
         if (before or self.loaded) and before != self.oldest_row:
             return 0  # lines were let go meanwhile, so this page does not join on
         page = list(older)
-        overlap = next((at for at, line in enumerate(page) if (line.account, line.id) in self._ids), len(page))
-        new = self._new(page[:overlap])
+        top = self.lines[0] if self.lines else None
+        older_ones = list(takewhile(lambda line: self._goes_before(line, top), page))
+        new = self._new(older_ones)
         self.lines[:0] = new
-        for line in page[overlap:]:
-            self.add(line)
+        for line in page[len(older_ones) :]:
+            if (line.account, line.id) in self._ids:
+                self._update(line)
+            else:
+                self._insert(self._place_of(line), line)
         self.loaded = True
+        self._read_from = page[0].row if page else before
         if len(page) < asked:
             self.complete = True
-        return len(new)
+        return len(new) if top is None else self.index(top.id, top.account) or 0
+
+    def _goes_before(self, line: Line, top: Line | None) -> bool:
+        return (line.account, line.id) not in self._ids and (top is None or not _is_later(line, top))
 
     def fill_hole(self, before: Line, found: Iterable[Line]) -> int:
         """Put in what the server has of the lines before this one; how many those were."""
@@ -165,9 +184,10 @@ class Feed:
         first = next((line.seq for line in self.lines if line.seq), 0)
         self.filled = {seq for seq in self.filled if seq > first}
         self.loaded, self.complete = True, False
+        self._read_from = next((line.row for line in self.lines if line.row), 0)
         return surplus
 
     @property
     def oldest_row(self) -> int:
         """The row before which the next page of this device's lines ends; 0 when there is none yet."""
-        return next((line.row for line in self.lines if line.row), 0)
+        return self._read_from or next((line.row for line in self.lines if line.row), 0)
