@@ -111,6 +111,15 @@ async def test_nothing_secret_is_on_the_command_line_in_the_log_or_in_a_repr(dat
             assert token not in path.read_text()
 
 
+async def test_what_was_asked_for_reaches_the_server(data: Path) -> None:
+    where = {"listen": "127.0.0.2:0", "addresses": ["chat.example.org:7433", "127.0.0.2:7433"]}
+    hosted = await start(data, open=True, hidden=True, **where)
+    assert hosted.open is True
+    assert [str(address) for address in parse_link(hosted.link).addresses] == where["addresses"]
+    assert hosted.who_can_join == ("everybody who can reach that name", "only this computer")
+    assert "--hidden" in Path(f"/proc/{pid_of(data)}/cmdline").read_text().split("\0")
+
+
 async def test_it_is_apart_from_who_started_it(data: Path) -> None:
     await start(data)
     pid = pid_of(data)

@@ -61,6 +61,21 @@ async def test_a_client_that_was_away_tells_how_far_it_is(world: World) -> None:
     assert again.of(CatchingUp) == news
 
 
+async def test_what_a_gap_leaves_out_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("talk.server.delivery.MAX_BEHIND", 30)
+    monkeypatch.setattr("talk.server.delivery.GAP_TAIL", 15)
+    monkeypatch.setattr("talk.client.catching_up.MANY", 20)
+    monkeypatch.setattr("talk.client.catching_up.EVERY", 10)
+    asha, bob = await world.join("asha"), await world.join("bob")
+    await asha.stop()
+    for number in range(60):
+        await bob.client.say(f"line {number}")
+    await bob.client.sent()
+    again = await world.join("asha", folder=asha.client.folder)
+    assert len(again.said()) == 15
+    assert not again.of(CatchingUp)
+
+
 async def test_somebody_who_takes_another_name_is_told_once(world: World) -> None:
     asha, bob, chitra = [await world.join(name) for name in ("asha", "bob", "chitra")]
     await asha.client.send("bob", "hello")
@@ -79,19 +94,21 @@ async def test_somebody_who_takes_another_name_is_told_once(world: World) -> Non
     assert [one.name for one in await asha.client.conversations()] == ["lobby", "robert"]
 
 
-async def test_who_was_renamed_meanwhile_is_told_after_a_restart(world: World) -> None:
+@pytest.mark.parametrize("texts", [[], ["by the old name"]])
+async def test_who_was_renamed_meanwhile_is_told_after_a_restart(world: World, texts: list[str]) -> None:
     asha, bob = await world.join("asha"), await world.join("bob")
     await asha.client.send("bob", "hello")
     await bob.wait_for(PrivateMessage)
     await asha.stop()
-    await bob.client.say("by the old name")
+    for text in texts:
+        await bob.client.say(text)
     await bob.client.sent()
     await bob.client.rename("robert")
     again = await world.join("asha", folder=asha.client.folder)
     account = (await bob.run(own)).account
     await again.wait_for(Renamed, account=account, name="robert")
-    await again.wait_for(Message, text="by the old name")
     await again.client.shown()
+    assert again.said() == texts
     assert [event.name for event in again.of(Renamed)] == ["robert"]
     assert (await again.client.details(account)).name == "robert"
 

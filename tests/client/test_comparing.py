@@ -10,7 +10,7 @@ import pytest
 from tests.client.world import Person, World
 
 from talk.client import CannotConnect, ClientError, Comparing, Mark, Notice, PrivateMessage, comparing, outbox
-from talk.client.comparing import Few
+from talk.client.comparison import Few
 from talk.client.learning import now
 from talk.encryption import contacts, names
 from talk.encryption import messages as sealing
@@ -164,11 +164,13 @@ async def test_nobody_who_answers_ends_it_by_time_on_both_sides(world: World, mo
     assert [steps(person).count("ended") for person in people] == [1, 1]
 
 
-async def test_it_is_ended_by_time_when_the_emoji_are_never_confirmed(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(comparing, "ALL_WITHIN", 1.0)
+async def test_it_is_ended_by_time_when_the_emoji_are_never_confirmed(world: World) -> None:
     asha, bob, ours, _ = await shown(world)
+    for person in (asha, bob):
+        [comparison] = person.client._comparer._under_way.values()
+        assert comparison.deadline == comparison.began + comparing.ALL_WITHIN
+        comparison.deadline = time.monotonic()
+        person.client._comparer._changed.set()
     for person in (asha, bob):
         assert (await person.wait_for(Comparing, step="ended")).code == messages.TIMEOUT
     with pytest.raises(ClientError):

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 import pytest
-from tests.client.world import Person, World
+from tests.client.world import PATIENCE, Person, World
 
 from talk.client import (
     CannotConnect,
@@ -217,6 +217,17 @@ async def test_what_is_said_before_the_first_login_is_among_the_lines(world: Wor
     await asha.wait_for(Message, id=id)
     (line,) = await asha.client.lines(await lobby(asha))
     assert (line.id, line.mark, line.seq) == (id, "stored", 1)
+    assert await asha.client.lines("") == []
+
+
+async def test_what_waits_takes_no_place_in_the_history_of_a_terminal(world: World) -> None:
+    asha = await world.join("asha")
+    await asha.client.say("said")
+    await asha.wait_for(Message)
+    await world.stop_server()
+    await asha.wait_for(Offline)
+    await asha.client.say("waits")
+    assert [message.text for message in await asha.client.history(limit=1)] == ["said"]
 
 
 async def test_a_line_whose_answer_is_lost_stands_there_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -446,7 +457,8 @@ async def test_the_pause_before_the_next_try_can_be_cut_short(world: World, monk
     await asha.wait_for(Offline)
     await world.start_server()
     asha.client.retry_now()
-    await asha.client.live()
+    async with asyncio.timeout(PATIENCE):
+        await asha.client.live()
 
 
 # ---- a room's lines that are not here

@@ -10,8 +10,6 @@ import pytest
 from tests.desktop.screen import App, Screen, missing
 from tests.online.processes import ClientProcess, ServerProcess
 
-pytestmark = pytest.mark.desktop
-
 
 @pytest.fixture(scope="session")
 def screen() -> Iterator[Screen]:

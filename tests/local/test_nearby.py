@@ -32,14 +32,12 @@ class Watched:
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self.now: Services = ()
-        self.lists = 0
         self._moved = asyncio.Event()
 
     async def keep(self) -> None:
         async with aclosing(watch(self._kind, interfaces=HERE)) as lists:
             async for services in lists:
                 self.now = services
-                self.lists += 1
                 self._moved.set()
 
     async def until(self, wanted: Callable[[Services], bool]) -> Services:
@@ -88,6 +86,26 @@ async def test_names_come_as_they_were_given(kind: str, watched: Watched, name: 
     async with announced(kind, service(name), host="t-one", interfaces=HERE):
         await watched.until(lambda now: len(now) == 1)
         assert watched.names() == {name}
+
+
+async def test_a_list_comes_only_when_something_changes(kind: str) -> None:
+    async with (
+        announced(kind, service(), host="t-one", interfaces=HERE),
+        asyncio.timeout(PATIENCE),
+        aclosing(watch(kind, interfaces=HERE)) as lists,
+    ):
+        await anext(lists)
+        next_one = asyncio.create_task(anext(lists))
+        done, _ = await asyncio.wait({next_one}, timeout=5 * nearby.GATHER)
+        assert not done
+        async with announced(kind, service("two"), host="t-two", interfaces=HERE):
+            assert {each.name for each in await next_one} == {"one", "two"}
+
+
+async def test_a_network_without_multicast_is_said(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zeroconf._utils.net.add_multicast_member", lambda *_: False)
+    with pytest.raises(NearbyFailed, match="no such network"):
+        await anext(watch(kind, interfaces=HERE))
 
 
 async def test_an_address_that_is_not_ours_is_said(kind: str) -> None:

@@ -28,10 +28,14 @@ class Network:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now: list[Service] = []
         self.ever: list[tuple[Service, str, tuple[str, ...]]] = []
-        self.failures = 0
+        self.failures = self.looked = 0
         self.addresses: tuple[str, ...] = ("192.168.1.5", "fd00::5")
         monkeypatch.setattr(announcing, "announced", self.announced)
         monkeypatch.setattr(announcing, "LOOK_EVERY", 0.001)
+
+    def find(self) -> tuple[str, ...]:
+        self.looked += 1
+        return self.addresses
 
     @asynccontextmanager
     async def announced(self, kind: str, service: Service, *, host: str, interfaces: list[str]) -> AsyncIterator[None]:
@@ -57,7 +61,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Network:
 @asynccontextmanager
 async def announcing_chat(network: Network, **changes: Any) -> AsyncIterator[None]:
     words = {"title": "Asha's chat", "server": ID, "port": 7433, "invite_needed": True, **changes}
-    task = asyncio.create_task(keep_announced(**words, find=lambda: network.addresses))
+    task = asyncio.create_task(keep_announced(**words, find=network.find))
     yield
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -88,6 +92,9 @@ async def test_that_nobody_needs_an_invitation_is_said(network: Network) -> None
 async def test_a_machine_that_moves_is_announced_anew(network: Network) -> None:
     async with announcing_chat(network):
         await network.until(1)
+        looked = network.looked
+        await until(lambda: network.looked > looked + 5, "look")
+        assert len(network.ever) == 1
         network.addresses = ("10.0.0.9",)
         await network.until(2)
         assert [service.addresses for service in network.now] == [("10.0.0.9",)]
@@ -155,7 +162,9 @@ def test_a_name_on_the_network_is_one_label(title: str) -> None:
 @pytest.mark.parametrize("user", ["asha", "x" * 200, "\x1b"])
 def test_there_is_always_a_title(monkeypatch: pytest.MonkeyPatch, user: str) -> None:
     monkeypatch.setattr("getpass.getuser", lambda: user)
-    assert is_title(default_title())
+    title = default_title()
+    assert is_title(title)
+    assert title.startswith(user[:40].strip("\x1b"))
 
 
 def test_a_machine_that_knows_no_names_has_a_title_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from talk.client import outbox
-from talk.client.comparison import Comparison
+from talk.client.comparison import Comparison, Few
 from talk.client.errors import ClientError
 from talk.client.events import Comparing, Notice
 from talk.client.learning import Emit, now
@@ -38,23 +38,6 @@ MAX_UNDER_WAY = 8
 ASKED_A_MINUTE = 3  # times that one contact's asking is shown
 REFUSED_A_MINUTE = 10  # answers to one contact about what is not known here
 MAX_OVER = 64  # comparisons that are remembered, so that what comes late is not answered
-
-
-class Few:
-    """Lets so many of each account through in a minute."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._times: dict[str, deque[float]] = {}
-
-    def allow(self, account: str) -> bool:
-        since = time.monotonic() - 60
-        self._times = {who: times for who, times in self._times.items() if times[-1] > since}
-        times = self._times.setdefault(account, deque(maxlen=self._most))
-        if len(times) == self._most and times[0] > since:
-            return False
-        times.append(time.monotonic())
-        return True
 
 
 class Comparer:
@@ -173,7 +156,7 @@ class Comparer:
         comparison = self._of(opened.account, transaction)
         if comparison is None:
             await self._take_unknown(opened, transaction)
-        elif not _is_repeated(comparison, opened):
+        elif not comparison.is_repeated(opened):
             await self._take_known(comparison, opened)
 
     async def _take_unknown(self, opened: Opened, transaction: str) -> None:
@@ -227,6 +210,7 @@ class Comparer:
         """Both have asked at once: as with two starts, the one with the smaller account goes on."""
         me = await self._profile.run(own)
         if me.account < opened.account:
+            self._over.append((opened.account, request.transaction_id))
             return
         await self._send(ours, [messages.cancel(ours.transaction, messages.ACCEPTED)])
         self._over.append((ours.account, ours.transaction))
@@ -375,15 +359,6 @@ def _put(db: Database, comparison: Comparison, sent: Sequence[VerificationMessag
     target = {"to_device": comparison.device} if comparison.device else {}
     for message in sent:
         outbox.put_content(db, message.kind, comparison.account, message.content | target)
-
-
-def _is_repeated(comparison: Comparison, opened: Opened) -> bool:
-    """Whether this was sealed again for a device that could not open it, and this one had it before."""
-    id = str(opened.content.get("first_id", opened.content["id"]))
-    if id in comparison.taken:
-        return True
-    comparison.taken.append(id)
-    return False
 
 
 def _may_be_asked(db: Database, account: str) -> str:

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import dataclass, field
 
 from talk.client.events import Comparing, ComparingStep
+from talk.encryption.messages import Opened
 from talk.encryption.verification import Verification
 from talk.encryption.verification_messages import ACCEPTED, SOMEBODY_BETWEEN, TIMEOUT, UNKNOWN_TRANSACTION, USER
 
 NOTHING_CHANGED = "Nothing has changed; you can try again."
 MAX_TAKEN = 32  # messages of one comparison; Matrix's whole run has five from each side
+
+
+class Few:
+    """Lets so many of each account through in a minute."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._times: dict[str, deque[float]] = {}
+
+    def allow(self, account: str) -> bool:
+        since = time.monotonic() - 60
+        self._times = {who: times for who, times in self._times.items() if times[-1] > since}
+        times = self._times.setdefault(account, deque(maxlen=self._most))
+        if len(times) == self._most and times[0] > since:
+            return False
+        times.append(time.monotonic())
+        return True
 
 
 @dataclass(slots=True)
@@ -36,6 +55,14 @@ class Comparison:
     def waits_for_answer(self) -> bool:
         """Whether we have asked, and no device of theirs has agreed."""
         return self.asked_by_us and not self.device
+
+    def is_repeated(self, opened: Opened) -> bool:
+        """Whether this was sealed again for a device that could not open it, and this one had it before."""
+        id = str(opened.content.get("first_id", opened.content["id"]))
+        if id in self.taken:
+            return True
+        self.taken.append(id)
+        return False
 
     def told(self) -> Comparing:
         """What the program is told of this step."""

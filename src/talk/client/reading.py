@@ -148,7 +148,7 @@ def _lines_in(db: Database, rows: list[int]) -> dict[int, Line]:
 def _conversation(db: Database, row: tuple[Any, ...], last: Line | None) -> Conversation:
     key, room, name, disputed, blocked, read, draft, muted, verified, unread, _ = row
     is_room = not is_account_id(key)
-    shown = room if is_room else name or _last_known_name(db, key)
+    shown = room if is_room else name or _earlier_name(db, key)
     return Conversation(
         key=key,
         name=shown or "",
@@ -164,8 +164,14 @@ def _conversation(db: Database, row: tuple[Any, ...], last: Line | None) -> Conv
     )
 
 
+def _earlier_name(db: Database, account: str) -> str:
+    """What to call somebody who goes by no name now: it may be somebody else's since."""
+    name = _last_known_name(db, account)
+    return f"{name} (earlier keys)" if name else ""
+
+
 def _last_known_name(db: Database, account: str) -> str:
-    """What somebody was called when they last wrote, who goes by no name now."""
+    """What somebody was called when they last wrote."""
     row = db.one(
         "SELECT name FROM messages WHERE conversation = ? AND account = conversation ORDER BY row DESC LIMIT 1", account
     )
@@ -177,7 +183,7 @@ def title(db: Database, key: str) -> str:
     room = db.one("SELECT name FROM rooms WHERE room = ?", key)
     if room is not None:
         return str(room[0])
-    return store.contact_name(db, key) or _last_known_name(db, key)
+    return store.contact_name(db, key) or _earlier_name(db, key)
 
 
 def mark_read(db: Database, key: str, row: int) -> None:
@@ -216,7 +222,7 @@ def details(db: Database, account: str, name: str) -> Details:
     moved = outbox.dispute_about(db, contact)
     return Details(
         account=account,
-        name=contact.name or _last_known_name(db, account),
+        name=contact.name or _earlier_name(db, account),
         since=contact.since,
         version=contact.version,
         devices=tuple(device.id for device in contact.devices),

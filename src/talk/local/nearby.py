@@ -194,7 +194,7 @@ def _load() -> None:
     """The library takes a fifth of a second: only who uses it waits, and not in the event loop."""
     import zeroconf.asyncio  # noqa: F401
 
-    # It tells of everything that others on the network do wrong.
+    # It tells of networks that come and go, and of what others there do wrong, in words for programmers.
     logging.getLogger("zeroconf").setLevel(logging.CRITICAL)
 
 

@@ -70,7 +70,7 @@ class Actions:
             case "block" | "unblock":
                 self._block(name, word == "block")
             case "accept":
-                self._ask(lambda chat: chat.client.accept(name), lambda _: self._accepted())
+                self._ask(lambda chat: chat.client.accept(name), lambda _: self._accepted(name))
             case "compare" | "same" | "differ":
                 self._compare_by_name(word, name)
             case "leave" | "quit":
@@ -125,6 +125,16 @@ class Actions:
         self.people = PeoplePanel(body, window.look, window.chat, self._person_chosen)
         self.people.search.focus()
 
+    def people_changed(self) -> None:
+        """Somebody came, left or took another name."""
+        kind, chat = self._window.panel.kind, self._window.chat
+        if kind == "people" and self.people is not None:
+            self.people.refresh()
+        elif kind.startswith("details") and self.details is not None and chat is not None:
+            is_here = self.details.details.account in chat.client.here()
+            if is_here != self.details.here:
+                self.refresh_details()
+
     def _person_chosen(self, account: str) -> None:
         window = self._window
         if window.chat is not None and account != window.chat.client.account:
@@ -176,23 +186,26 @@ class Actions:
             self._ask(lambda chat: chat.client.details(key), self._open_details)
 
     def _accept(self, details: Details) -> None:
+        name = details.name
         pages.ask(
             self._window.overlay,
             _("Accept the new keys?"),
             _("Do this only if {name} has told you, in person or on the phone, that they joined anew.").format(
-                name=details.name
+                name=name
             ),
             _("Accept"),
-            lambda: self._ask(lambda chat: chat.client.accept(details.name), lambda _: self._accepted()),
+            lambda: self._ask(lambda chat: chat.client.accept(name), lambda _: self._accepted(name)),
             danger=True,
         )
 
-    def _accepted(self) -> None:
+    def _accepted(self, name: str) -> None:
+        """The name is somebody else's from now on: the conversation with them comes on the screen."""
         window = self._window
-        window.toast.show(_("You trust the keys that they have now."))
+        window.toast.show(_("You trust the keys that {name} has now.").format(name=name))
         if window.chat is not None:
             window.talking.reload(window.chat)
         window.panel.close()
+        self._with(name)
 
     # ---- comparing emoji
 
@@ -255,7 +268,7 @@ class Actions:
         if line.mark == "failed":
             actions.append(("retry", _("Send again"), lambda: window.talking.retry(chat, line)))
             actions.append(("close", _("Remove"), lambda: window.talking.discard(chat, line)))
-        actions.append(("eye", _("Details"), lambda: self.show_message(line)))
+        actions.append(("eye", _("Message details"), lambda: self.show_message(line)))
         window.menu.open(x, y, actions)
 
     def show_message(self, line: Line) -> None:

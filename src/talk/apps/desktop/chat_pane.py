@@ -270,7 +270,11 @@ class ChatPane:
             self.show_banner()
             if self._restored_until and time.monotonic() >= self._restored_until:
                 self._restored_until = 0.0
-        self.widget.after(TICK_MS, self._tick)
+        self._later = self.widget.after(TICK_MS, self._tick)
+
+    def stop(self) -> None:
+        """It is about to be taken away."""
+        self.widget.after_cancel(self._later)
 
     # ---- writing
 

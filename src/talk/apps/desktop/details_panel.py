@@ -34,7 +34,7 @@ class DetailsPanel:
     """Lives in a panel's scrolling body."""
 
     def __init__(self, body: Any, details: Details, listener: Listener, *, here: bool, muted: bool) -> None:
-        self.details, self._listener = details, listener
+        self.details, self.here, self._listener = details, here, listener
         self._row = 0
         self._body = body
         self._head(details)

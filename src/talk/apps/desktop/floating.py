@@ -97,7 +97,7 @@ class Menu:
         self._root.unbind("<Button-1>", self._binding)
         # Not now: the button that was pressed is a part of it, and is still at work.
         frame.place_forget()
-        frame.after(200, frame.destroy)
+        self._root.after(200, lambda: frame.destroy() if frame.winfo_exists() else None)
         if self._focus_before is not None and self._focus_before.winfo_exists():
             self._focus_before.focus_set()
 
@@ -126,9 +126,7 @@ class Toast:
         self, words: str, *, action: str = "", act: Callable[[], object] | None = None, stay: bool = False
     ) -> None:
         """Say something; it goes by itself unless it should stay."""
-        if self._later:
-            self._root.after_cancel(self._later)
-            self._later = ""
+        self.hide()
         self._words.set(words)
         self._frame.configure(border_color=both("line"))
         self._act = act
@@ -149,5 +147,8 @@ class Toast:
             self._act()
 
     def hide(self) -> None:
-        self._later = ""
+        """Take it away."""
+        if self._later:
+            self._root.after_cancel(self._later)
+            self._later = ""
         self._frame.place_forget()

@@ -12,19 +12,21 @@ from PIL import Image
 
 from talk.apps.desktop.look import both
 from talk.apps.desktop.overlay import Overlay
-from talk.apps.desktop.widgets import Button, Label
+from talk.apps.desktop.widgets import Button, Label, font
 from talk.apps.desktop.words import _
-from talk.apps.qr import qr_matrix
+from talk.apps.qr import QUIET_ZONE, qr_matrix
 
 WIDTH = 520
 WRAP = WIDTH - 80
 QR = 220  # pixels at 100 %
-QUIET_ZONE = 4  # modules, ISO/IEC 18004 section 5.3.8
+SAVED_MODULE = 10  # pixels
 
 
-def qr_image(link: str, module: int) -> Image.Image:
-    """The link as a QR code, black on white; `module` is the size of its squares in pixels."""
+def qr_image(link: str, module: int) -> Image.Image | None:
+    """The link as a QR code, black on white, its squares so many pixels wide; None for a link that is too long."""
     matrix = qr_matrix(link)
+    if not matrix:
+        return None
     side = len(matrix) + 2 * QUIET_ZONE
     image = Image.new("L", (side, side), 255)
     for y, row in enumerate(matrix):
@@ -42,7 +44,7 @@ def invitation_page(
     words = _("Send this link to your friends. They paste it into TAlk and are in.")
     Label(body, words, size=14, wrap=WRAP).widget.grid(row=0, column=0, sticky="w")
     box = ctk.CTkTextbox(
-        body, height=64, wrap="char", corner_radius=12, fg_color=both("raised"), text_color=both("text")
+        body, height=64, wrap="char", corner_radius=12, fg_color=both("raised"), text_color=both("text"), font=font(13)
     )
     box.insert("1.0", link)
     box.configure(state="disabled")
@@ -71,22 +73,26 @@ def _buttons(body: Any, link: str) -> None:
 
     button = Button(row, _("Copy the link"), copy, icon="copy", style="accent", height=42)
     button.widget.grid(row=0, column=0, sticky="ew", padx=(0, 4))
-    save = Button(row, _("Save the picture…"), lambda: _save(link), height=42)
-    save.widget.grid(row=0, column=1, sticky="ew", padx=(4, 0))
+    code = qr_image(link, SAVED_MODULE)
+    if code is not None:
+        save = Button(row, _("Save the picture…"), lambda: _save(code), height=42)
+        save.widget.grid(row=0, column=1, sticky="ew", padx=(4, 0))
     button.widget._canvas.focus_set()
 
 
 def _code(body: Any, link: str) -> None:
     picture = qr_image(link, 4)
+    if picture is None:
+        return
     card = ctk.CTkFrame(body, corner_radius=16, fg_color="#ffffff")
     card.grid(row=3, column=0, pady=8)
     label = ctk.CTkLabel(card, text="", image=ctk.CTkImage(picture, picture, size=(QR, QR)), fg_color="#ffffff")
     label.pack(padx=8, pady=8)
 
 
-def _save(link: str) -> None:
+def _save(code: Image.Image) -> None:
     chosen = filedialog.asksaveasfilename(
         title=_("Save the picture"), defaultextension=".png", initialfile="talk-invitation.png"
     )
     if chosen:
-        qr_image(link, 10).save(Path(chosen))
+        code.save(Path(chosen))

@@ -82,6 +82,8 @@ class Joining:
             return
         folder = default_folder(link)
         is_new = not (folder / FILE).exists()
+        if not is_new and self._page is not None and link in {found.link for found in self._page.found}:
+            link = ""  # nobody vouches for an announced address; the profile's own one is better
         if self._chat is not None:
             chat, self._chat = self._chat, None
             self._leave(chat)

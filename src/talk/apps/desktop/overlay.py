@@ -62,6 +62,7 @@ class Overlay:
         body.grid_columnconfigure(0, weight=1)
         self._cover.place(x=0, y=0, relwidth=1, relheight=1)
         self._cover.lift()
+        card.focus_set()  # so that Escape and Tab come here
         self._bind()
         return body
 

@@ -36,7 +36,7 @@ class StartPage:
 
     def __init__(self, overlay: Overlay, listener: Listener, *, first: bool) -> None:
         self._overlay, self._listener = overlay, listener
-        self._found: list[Found] = []
+        self.found: list[Found] = []
         body = overlay.open("" if first else _("Join a chat"), width=WIDTH, may_close=not first, closed=listener.closed)
         if first:
             self._welcome(body)
@@ -89,9 +89,9 @@ class StartPage:
 
     def show_nearby(self, found: list[Found]) -> None:
         """Offer these servers."""
-        if found == self._found:
+        if found == self.found:
             return
-        self._found = found
+        self.found = found
         for child in self._nearby.winfo_children():
             child.destroy()
         if not found:

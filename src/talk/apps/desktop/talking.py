@@ -19,7 +19,7 @@ CHECK_NAME_AFTER_MS = 250
 
 
 class Talking:
-    """`opened` is called with an account that should come on the screen; `told` with what went wrong elsewhere; `loaded`
+    """`opened` gets an account that should come on the screen, `told` what went wrong elsewhere; `loaded` is called
     when lines of the conversation on the screen were read."""
 
     def __init__(
@@ -39,6 +39,12 @@ class Talking:
         self._loading: set[tuple[int, str]] = set()
         self._filling: set[int] = set()
         self._draft_later = self._check_later = ""
+
+    def stop(self) -> None:
+        """What it writes for is about to be taken away."""
+        for later in (self._draft_later, self._check_later):
+            if later:
+                self._pane.widget.after_cancel(later)
 
     # ---- reading
 

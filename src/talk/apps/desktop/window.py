@@ -63,6 +63,8 @@ class Window:
         fonts.give_to_tk()
         self.root: Any = ctk.CTk(className="TAlk")
         self.root.withdraw()
+        # CustomTkinter gives the focus to whatever is clicked; here it stays with the composer.
+        self.root.unbind_all("<Button-1>")
         if not settings.theme:
             settings.theme = "dark" if system_is_dark() else "light"
         self.look = Look(dark=settings.theme == "dark", scale=self._scale(), text_size=settings.text_size)
@@ -88,11 +90,14 @@ class Window:
     def _give_look_to_ctk(self) -> None:
         ctk.set_appearance_mode("dark" if self.look.dark else "light")
         ctk.set_widget_scaling(self.look.scale)
-        ctk.set_window_scaling(self.look.scale)
+        # The window's own size stays as the person has made it.
+        ctk.set_window_scaling(1.0)
 
     def _place_window(self) -> None:
         self.root.minsize(*SMALLEST)
-        self.root.geometry(f"{USUAL[0]}x{USUAL[1]}")
+        wide = min(self.look.px(USUAL[0]), self.root.winfo_screenwidth() * 9 // 10)
+        tall = min(self.look.px(USUAL[1]), self.root.winfo_screenheight() * 9 // 10)
+        self.root.geometry(f"{wide}x{tall}")
         with contextlib.suppress(tk.TclError):
             if self.settings.geometry:
                 tk.Wm.geometry(self.root, self.settings.geometry)
@@ -106,7 +111,7 @@ class Window:
         self.pane = ChatPane(self.root, self.look, self._pane_listener())
         self.pane.widget.grid(row=0, column=1, sticky="nsew")
         self.panel = Panel(self.root)
-        self.overlay = Overlay(self.root, self._read_now)
+        self.overlay = Overlay(self.root, self._uncovered)
         self.menu = Menu(self.root, self.look)
         self.toast = Toast(self.root, self.pane.widget)
         self.actions = Actions(self)
@@ -181,6 +186,9 @@ class Window:
         draft = self.pane.composer.get()
         key = self.pane.key
         self.look.forget_listeners()
+        self.toast.hide()
+        self.talking.stop()
+        self.pane.stop()
         for child in self.root.winfo_children():
             child.destroy()
         self._build()
@@ -303,8 +311,8 @@ class Window:
                 self._feed_changed(changes.line)
             if changes.parts & {Part.STATUS, Part.PEOPLE}:
                 self.pane.refresh()
-        if Part.PEOPLE in changes.parts and self.panel.kind == "people" and self.actions.people is not None:
-            self.actions.people.refresh()
+        if Part.PEOPLE in changes.parts:
+            self.actions.people_changed()
         if changes.parts:
             self._show_list_soon()
 
@@ -410,6 +418,12 @@ class Window:
         if self.pane.chat is not None:
             self.talking.load(self.pane.chat, self.pane.key)
 
+    def _uncovered(self) -> None:
+        """A page has gone, and the conversation can be seen again."""
+        if self.root.focus_get() in (None, self.root):
+            self.pane.composer.focus()
+        self._read_now()
+
     def _read_now(self) -> None:
         chat = self.pane.chat
         if chat is not None and self._reading(chat):
@@ -509,8 +523,10 @@ class Window:
         self.root.after(1, self._rebuild_and_show_settings)
 
     def _rebuild_and_show_settings(self) -> None:
+        were_open = self.overlay.is_open
         self.rebuild()
-        self.show_settings()
+        if were_open:
+            self.show_settings()
 
     # ---- hosting
 
