@@ -4,12 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 4
 
-.PHONY: run test check format docs clean
+.PHONY: run window test screen pictures format docs words clean
 
 run: $(VENV)/installed
 	@$(BIN)/python examples/demo.py
 
-test: $(VENV)/installed-dev
+window: $(VENV)/installed-desktop
+	@$(BIN)/talk
+
+test: $(VENV)/installed-dev screen
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -18,12 +21,21 @@ test: $(VENV)/installed-dev
 		--cov-branch --cov-report=term --cov-fail-under=100
 	$(BIN)/pytest -n $(WORKERS) --ignore=tests/protocol --ignore=tests/server/rules
 
+screen:
+	@tools/screen.sh
+
+pictures: $(VENV)/installed-dev screen
+	TALK_PICTURES=docs/pictures $(BIN)/pytest -n0 tests/desktop/test_pictures.py
+
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 docs: $(VENV)/installed-dev
 	$(BIN)/python tools/protocol_docs.py
+
+words: $(VENV)/installed-dev
+	$(BIN)/python -m tools.words
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("TAlk needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Say which one to use: make run PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -34,9 +46,13 @@ $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/installed-dev: pyproject.toml requirements-dev.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt --editable .
+$(VENV)/installed-desktop: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[desktop]'
 	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-dev: pyproject.toml requirements-dev.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt --editable '.[desktop]'
+	@touch $@ $(VENV)/installed $(VENV)/installed-desktop
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from tests.online.processes import ENVIRONMENT
 
-PATIENCE = 30.0  # seconds; a condition that is not met by then is a failure
+PATIENCE = 60.0  # seconds; a condition that is not met by then is a failure
 
 NEEDED = {
     "Xvfb": "xvfb",
@@ -81,9 +81,11 @@ class Screen:
         )
         return done.stdout.strip()
 
-    def picture(self, path: Path) -> None:
-        """A picture of the whole screen."""
-        subprocess.run(["import", "-window", "root", str(path)], env=self.environment, timeout=PATIENCE, check=True)
+    def picture(self, path: Path, window: int = 0) -> None:
+        """A picture of a window, or of the whole screen."""
+        subprocess.run(
+            ["import", "-window", str(window or "root"), str(path)], env=self.environment, timeout=PATIENCE, check=True
+        )
 
     def copy(self, text: str) -> None:
         """Put a text into the clipboard, as another program would."""
@@ -152,6 +154,8 @@ class App:
     ) -> None:
         if self._popen.poll() is None and kind is None:
             self.close()
+        if kind is not None:
+            self.screen.picture(self.home / "failed.png")
         self.end()
         if kind is None:
             assert not any("Traceback" in line or "Exception" in line for line in self.errors), "".join(self.errors)
@@ -160,8 +164,13 @@ class App:
 
     def close(self) -> None:
         """Close it as a person does, and wait until it has ended."""
+        self.screen.do("windowactivate", "--sync", self.id)
         self.key("alt+F4")
         self._popen.wait(PATIENCE)
+
+    def until_ended(self) -> None:
+        """Wait until it has ended by itself, as it should."""
+        assert self._popen.wait(PATIENCE) == 0, "".join(self.errors)
 
     def end(self) -> None:
         """End what is left, and let go of it."""
@@ -280,9 +289,10 @@ class App:
 
     def click(self, words: str) -> None:
         """Click on the widget that says this."""
-        found = self.find(words)
         self.until(lambda: self.find(words)["on"], f"{words!r} that can be pressed")
         found = self.find(words)
+        while (again := self.find(words)) != found:  # it is still finding its place
+            found = again
         self.click_at(found["x"], found["y"])
 
     def click_at(self, x: int, y: int, button: int = 1) -> None:
@@ -303,7 +313,8 @@ class App:
     def write(self, text: str) -> None:
         """Type a text into the composer and send it."""
         self.type(text)
-        self.until(lambda: self.see("window.pane.composer.get()") == text, f"{text!r} in the composer")
+        typed = "window.pane.composer.get()"
+        self.until(lambda: self.see(typed) == text, f"{text!r} in the composer, but {self.see(typed)!r}")
         self.key("Return")
 
     def join(self, link: str, name: str) -> None:

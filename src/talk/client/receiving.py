@@ -20,7 +20,7 @@ from talk.encryption.messages import Opened
 from talk.protocol import commands, events
 from talk.protocol.ids import random_id
 
-GAP = "{} earlier lines of this chat are not shown, because they are so many. The server keeps them."
+GAP = "{count} earlier lines of this chat are not shown, because they are so many. The server keeps them."
 
 
 class Receiver:
@@ -55,8 +55,9 @@ class Receiver:
         while True:
             await self._outlet.room()
             batch = await self.backlog.take()
-            for gap in (event for event in batch if isinstance(event, events.Gap)):
-                self._progress.skipped(gap.next - gap.after - 1)  # before the lines behind it are counted
+            for event in batch:  # the lines behind a gap are in the same batch, and are counted first
+                if isinstance(event, events.Gap):
+                    self._progress.skipped(event.next - event.after - 1)
             await self._take_rooms([event for event in batch if isinstance(event, events.RoomEvent)])
             got_mail = False
             for event in batch:
@@ -84,7 +85,7 @@ class Receiver:
                 return True
             case events.Gap(room, after, following):
                 await self._profile.run(store.skip_to, room, following - 1)
-                self._outlet.put(Notice("gap", GAP.format(following - after - 1)))
+                self._outlet.put(Notice("gap", GAP.format(count=following - after - 1)))
             case events.People() | events.Presence():
                 await self._take_presence(event)
             case events.Error():

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from talk.apps.desktop import pictures
 from talk.apps.desktop.fonts import needs_shaping
 from talk.apps.desktop.look import BUBBLE_MOST, Look
 from talk.apps.desktop.runs import EMOJI, Kind, Piece, TextLine, lay_out
+from talk.apps.desktop.said import said
 from talk.apps.desktop.words import _, day_words, ngettext
 from talk.client import Line
 
@@ -70,6 +72,7 @@ def above(before: Line | None, line: Line, *, new: bool, is_room: bool) -> Above
     return Above(not grouped, day_words(line.at) if new_day else "", new, max(0, hole))
 
 
+@lru_cache(4096)  # asked four times for each message in view, at each step
 def _day(at: int) -> tuple[int, int]:
     there = time.localtime(at / 1000)
     return there.tm_year, there.tm_yday
@@ -79,13 +82,18 @@ class Measurer:
     """Widths of words in the look that is in use."""
 
     def __init__(self, look: Look) -> None:
-        self.look = look
+        self.look, self._of = look, (look.scale, look.text_size)
         self._widths: dict[tuple[Kind, str], int] = {}
         self.size = look.px(look.text_size)
         self.font = look.font(look.text_size)
         self.line_height = self.font.metrics("linespace") + look.px(2)
         self.small = look.font(TIME_SIZE)
         self.emoji = look.px(look.text_size * 1.35)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether sizes have changed since."""
+        return (self.look.scale, self.look.text_size) != self._of
 
     def __call__(self, kind: Kind, text: str) -> int:
         width = self._widths.get((kind, text))
@@ -182,7 +190,7 @@ def _pills(look: Look, line: Line, over: Above) -> tuple[list[tuple[str, str, in
 
 
 def _why(line: Line) -> str:
-    return _("Not sent. {reason} Click to try again.").format(reason=line.reason)
+    return _("Not sent. {reason} Click to try again.").format(reason=said(line.reason))
 
 
 def _large(measure: Measurer, text: str) -> int:

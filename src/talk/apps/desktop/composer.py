@@ -89,8 +89,6 @@ class Composer:
         self._left = Label(top, size=12, colour="soft")
         self._left.widget.grid(row=0, column=2, sticky="e")
         self._preview = ctk.CTkLabel(self.widget, text="", anchor="w", justify="left")
-        self._preview.grid(row=1, column=0, columnspan=3, sticky="ew", padx=58)
-        self._preview.grid_remove()
 
     def _build_row(self) -> None:
         self.emoji_button = Button(
@@ -134,7 +132,7 @@ class Composer:
         text.bind("<Down>", lambda _: self._moved(1))
         text.bind("<Escape>", lambda _: self._escaped())
         text.bind("<Control-a>", lambda _: self._select_all())
-        text.bind("<Configure>", lambda _: self._grow())
+        text.bind("<Configure>", lambda _: self._resized())
         # Tk on X11 inserts what is marked elsewhere on a middle click; as one paste that is fine.
         text.bind("<FocusIn>", lambda _: self._show_audience(), add="+")
         text.bind("<FocusOut>", lambda _: self._show_audience(), add="+")
@@ -205,16 +203,17 @@ class Composer:
         if raw.isascii():
             return
         for cluster in dict.fromkeys(EMOJI.findall(raw)):
-            # How many of its own characters Tcl counts for it: before Tcl 9 those beyond the first plane are two.
-            length = int(self.text.tk.call("string", "length", cluster))
-            start = self.text.search(cluster, "1.0", "end", nocase=False, exact=True)
-            while start:
-                self.text.delete(start, f"{start}+{length}c")
+            while start := self.text.search(cluster, "1.0", "end", exact=True):
+                # Columns count some characters twice before Tcl 9; "c" counts each once.
+                self.text.delete(start, f"{start}+{len(cluster)}c")
                 picture = pictures.emoji(cluster, self._look.px(self._look.text_size * 1.35))
                 name = self.text.image_create(start, image=picture, padx=1)
                 self._emoji[name] = cluster
                 self._held.append(picture)
-                start = self.text.search(cluster, f"{start}+1c", "end", nocase=False, exact=True)
+
+    def _resized(self) -> None:
+        self._who.wrap(max(100, round(self.text.winfo_width() / self._look.scale)))
+        self._grow()
 
     def _grow(self) -> None:
         counted = self.text.count("1.0", "end", "displaylines")
@@ -227,12 +226,11 @@ class Composer:
     def _show_preview(self, text: str) -> None:
         """Tk shows these scripts letter by letter; this is how it will look."""
         if not needs_shaping(text):
-            if self._preview.winfo_manager():
-                self._preview.grid_remove()
+            self._preview.grid_forget()
             return
         width = max(100, round(self.text.winfo_width() / self._look.scale))
         self._preview.configure(image=text_picture(text[-PREVIEW:], self._look.text_size, "text", wrap=width))
-        self._preview.grid()
+        self._preview.grid(row=1, column=0, columnspan=3, sticky="ew", padx=58)
 
     # ---- keys
 

@@ -11,6 +11,7 @@ import customtkinter as ctk
 
 from talk.apps.desktop.look import DARK, LIGHT, PANEL, both, person_colour
 from talk.apps.desktop.pictures import avatar_image
+from talk.apps.desktop.said import said
 from talk.apps.desktop.widgets import SHARP, Button, Label, Switch, rule
 from talk.apps.desktop.words import _, full_time, ngettext
 from talk.client import Details
@@ -81,7 +82,7 @@ class DetailsPanel:
         card.grid_columnconfigure(0, weight=1)
         title = Label(card, _("The keys have changed"), size=14, bold=True, colour="warn_text")
         title.widget.grid(row=0, column=0, sticky="w", padx=16, pady=(12, 2))
-        Label(card, details.moved, size=13, colour="warn_text", wrap=WRAP - 32).widget.grid(
+        Label(card, said(details.moved), size=13, colour="warn_text", wrap=WRAP - 32).widget.grid(
             row=1, column=0, sticky="w", padx=16
         )
         accept = Button(card, _("I have asked them: accept"), lambda: self._listener.accept(details), style="danger")

@@ -12,6 +12,7 @@ from PIL import Image
 
 from talk.apps.desktop.look import both
 from talk.apps.desktop.overlay import Overlay
+from talk.apps.desktop.said import said
 from talk.apps.desktop.widgets import Button, Label, font
 from talk.apps.desktop.words import _
 from talk.apps.qr import QUIET_ZONE, qr_matrix
@@ -52,8 +53,8 @@ def invitation_page(
     _buttons(body, link)
     _code(body, link)
     for number, sentence in enumerate(dict.fromkeys(who_can_join)):
-        said = _("Who can join: {who}.").format(who=sentence)
-        Label(body, said, size=12, colour="soft", wrap=WRAP).widget.grid(row=10 + number, column=0, sticky="w")
+        words = _("Who can join: {who}.").format(who=said(sentence))
+        Label(body, words, size=12, colour="soft", wrap=WRAP).widget.grid(row=10 + number, column=0, sticky="w")
     good = _("A link is good for 7 days and 25 new people. Open this page again for a fresh one.")
     Label(body, good, size=12, colour="soft", wrap=WRAP).widget.grid(row=30, column=0, sticky="w", pady=(6, 0))
     if stop is not None:

@@ -21,6 +21,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from talk.apps.beside import handler
+from talk.apps.desktop.said import said
+from talk.apps.desktop.words import _
 from talk.client import Client, ClientError, ClientEvent, EncryptionError
 from talk.local.control import ControlServer
 from talk.local.errors import LocalError
@@ -46,7 +48,7 @@ class Network:
         self._waiting: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="talk-network", daemon=True)
-        self._tasks: dict[Path, asyncio.Task[None]] = {}
+        self._tasks: dict[asyncio.Task[None], Path] = {}
         self._stopping = False
 
     def start(self) -> None:
@@ -61,7 +63,7 @@ class Network:
     def deliver(self) -> bool:
         """Hand over what has gathered, as much as fits into a moment; whether there is more."""
         end = time.perf_counter() + FOR_SECONDS
-        for _ in range(AT_ONCE):
+        for _turn in range(AT_ONCE):
             try:
                 told = self._waiting.get_nowait()
             except Empty:
@@ -86,20 +88,23 @@ class Network:
     ) -> Future[None]:
         """Carry out work on the network's loop, and what follows from it in the window.
 
-        `failed` gets a sentence for people, and the error.
+        `failed` gets a sentence for people, and the error. Once it is stopping nothing more is begun.
         """
+        if self._stopping:
+            never: Future[None] = Future()
+            never.cancel()
+            return never
 
         async def carry_out() -> None:
             try:
                 result = await work()
             except TELLABLE as error:
-                self._tell_failed(failed, str(error), error)
+                self._tell_failed(failed, said(error), error)
             except Exception as error:
                 # Its words may hold what is private.
                 place = "".join(traceback.format_tb(error.__traceback__))
                 log.error("%s\n%s", type(error).__name__, place)
-                words = f"TAlk made a mistake ({type(error).__name__}); its log says where. Nothing is lost."
-                self._tell_failed(failed, words, error)
+                self._tell_failed(failed, _our_mistake(error), error)
             else:
                 if then is not None:
                     self._waiting.put(lambda: then(result))
@@ -108,7 +113,8 @@ class Network:
 
     def call(self, work: Callable[[], object]) -> None:
         """Carry out something on the network's loop that needs no answer."""
-        self._loop.call_soon_threadsafe(work)
+        if not self._stopping:
+            self._loop.call_soon_threadsafe(work)
 
     def hand_over(self, act: Callable[[], object]) -> None:
         """From the network's thread: have this done in the window."""
@@ -128,9 +134,11 @@ class Network:
         """Open a profile and keep it open. `closed` is told when it could not be opened, or has ended."""
 
         def begin() -> None:
-            self._tasks[client.folder] = self._loop.create_task(self._live(client, opened, told, closed))
+            task = self._loop.create_task(self._live(client, opened, told, closed))
+            self._tasks[task] = client.folder
+            task.add_done_callback(self._tasks.pop)
 
-        self._loop.call_soon_threadsafe(begin)
+        self.call(begin)
 
     def serve(self, control: ControlServer) -> None:
         """Answer on this control socket until the thread ends."""
@@ -145,15 +153,18 @@ class Network:
         """Close one profile; what waits to be sent stays on disk."""
 
         async def end() -> None:
-            task = self._tasks.pop(folder, None)
-            if task is not None:
+            tasks = {task for task, place in self._tasks.items() if place == folder}
+            for task in tasks:
                 task.cancel()
-                await asyncio.wait({task}, timeout=STOP_WITHIN)
+            if tasks:
+                await asyncio.wait(tasks, timeout=STOP_WITHIN)
 
         self.ask(end, lambda _: then() if then is not None else None)
 
     def stop(self) -> None:
         """Close every profile and end the thread; it waits for that as long as it may take at most."""
+        if self._stopping:
+            return
         self._stopping = True
         ending = asyncio.run_coroutine_threadsafe(self._end_all(), self._loop)
         with contextlib.suppress(TimeoutError):
@@ -183,14 +194,14 @@ class Network:
                     while self._waiting.qsize() > MOST_WAITING and not self._stopping:  # noqa: ASYNC110
                         await asyncio.sleep(LOOK_AGAIN)
         except TELLABLE as error:
-            words, problem = str(error), error
+            words, problem = said(error), error
         except Exception as error:
             log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-            words, problem = f"TAlk made a mistake ({type(error).__name__}); its log says where.", error
+            words, problem = _our_mistake(error), error
         self._waiting.put(lambda: closed(words, problem))
 
     async def _end_all(self) -> None:
-        tasks = set(self._tasks.values())
+        tasks = set(self._tasks)
         for task in tasks:
             task.cancel()
         if tasks:
@@ -200,3 +211,8 @@ class Network:
             task.cancel()
         if others:
             await asyncio.wait(others, timeout=1)
+
+
+def _our_mistake(error: Exception) -> str:
+    words = _("TAlk made a mistake ({what}); its log says where. Nothing is lost.")
+    return words.format(what=type(error).__name__)

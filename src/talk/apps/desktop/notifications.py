@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
 from talk.apps.desktop.network import Network
+from talk.apps.desktop.pictures import LOGO
 from talk.apps.desktop.words import _
 
 # It tells its log of every notification that a computer without such a service did not show.
@@ -24,25 +26,23 @@ class Notifications:
         self._last: dict[str, float] = {}
         self._notifier: Any = None
 
-    def words_for(self, name: str, room: str, text: str, *, private: bool, show_text: bool) -> tuple[str, str]:
-        """Title and text of a notification. A private text stays out of it unless asked for."""
-        if private and not show_text:
-            return name, _("sent you a private message")
-        title = name if private else f"{name} · {room}"
-        return title, text[:MOST_TEXT]
+    def show(self, key: str, title: str, text: str, clicked: Callable[[], object]) -> None:
+        """Show one, unless the same conversation has just had one. `text` is "" for a private one that is not shown.
 
-    def show(self, key: str, title: str, text: str, now: float, clicked: Callable[[], object]) -> None:
-        """Show one, unless the same conversation has just had one. `clicked` is called in the window."""
+        `clicked` is called in the window.
+        """
+        now = time.monotonic()
         if now - self._last.get(key, -WITHIN) < WITHIN:
             return
         self._last[key] = now
+        message = text[:MOST_TEXT] or _("sent you a private message")
 
         async def send() -> None:
             if self._notifier is None:
                 # Loaded here, because it takes long and nothing needs it before.
-                from desktop_notifier import DesktopNotifier
+                from desktop_notifier import DesktopNotifier, Icon
 
-                self._notifier = DesktopNotifier(app_name="TAlk")
-            await self._notifier.send(title=title, message=text, on_clicked=lambda: self._network.hand_over(clicked))
+                self._notifier = DesktopNotifier(app_name="TAlk", app_icon=Icon(path=LOGO))
+            await self._notifier.send(title=title, message=message, on_clicked=lambda: self._network.hand_over(clicked))
 
         self._network.ask(send)

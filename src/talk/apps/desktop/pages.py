@@ -11,18 +11,19 @@ from talk.apps.chat import COMMANDS
 from talk.apps.desktop.look import both
 from talk.apps.desktop.overlay import Overlay
 from talk.apps.desktop.pictures import emoji_image
+from talk.apps.desktop.said import emoji_name, said
 from talk.apps.desktop.widgets import SHARP, Button, Field, Label
-from talk.apps.desktop.words import _, full_time, ngettext
+from talk.apps.desktop.words import _, full_time, later, ngettext
 from talk.client import Comparing, Line, ServerRecord
 
 WIDTH = 520
 WRAP = WIDTH - 80
 EMOJI = 46
 MARK_WORDS = {
-    "sending": "On its way: kept on this computer until the server has it.",
-    "stored": "Stored: it is on the server's disk.",
-    "delivered": "Delivered: a device of theirs has opened it.",
-    "failed": "Not sent.",
+    "sending": later("On its way: kept on this computer until the server has it."),
+    "stored": later("Stored: it is on the server's disk."),
+    "delivered": later("Delivered: a device of theirs has opened it."),
+    "failed": later("Not sent."),
 }
 
 
@@ -40,7 +41,7 @@ def message_page(overlay: Overlay, line: Line, seen: ServerRecord | None, *, is_
     fact(body, 0, _("From"), line.name)
     fact(body, 1, _("When"), full_time(line.at))
     if line.mine and line.mark:
-        fact(body, 2, _("State"), _(MARK_WORDS[line.mark]) + (f" {line.reason}" if line.reason else ""))
+        fact(body, 2, _("State"), _(MARK_WORDS[line.mark]) + (f" {said(line.reason)}" if line.reason else ""))
     if is_room:
         words = _("Lobby messages can be read by the server and by everybody here.")
         Label(body, words, size=13, colour="soft", wrap=WRAP).widget.grid(row=3, column=0, columnspan=2, pady=10)
@@ -115,7 +116,7 @@ class ComparePage:
                 self._say(body, _("It is really {name}, and nobody is in between.").format(name=event.name))
                 self._buttons(body, (_("Good"), "private", self._overlay.close))
             case _:
-                self._say(body, event.text or _("It was stopped. Nothing has changed."))
+                self._say(body, said(event) or _("It was stopped. Nothing has changed."))
                 self._buttons(body, (_("Close"), "plain", self._overlay.close))
 
     def _say(self, body: Any, words: str) -> None:
@@ -140,7 +141,7 @@ class ComparePage:
                 drawn = emoji_image(emoji, EMOJI * SHARP)
                 picture = ctk.CTkImage(drawn, drawn, size=(drawn.width // SHARP, EMOJI))
                 ctk.CTkLabel(row, text="", image=picture, width=104).grid(row=0, column=column, pady=(8, 0))
-                Label(row, name, size=12, colour="soft", anchor="center").widget.grid(row=1, column=column)
+                Label(row, emoji_name(name), size=12, colour="soft", anchor="center").widget.grid(row=1, column=column)
         self._buttons(
             body,
             (_("They are the same"), "private", lambda: self._confirm(event.id)),
@@ -154,7 +155,7 @@ def help_page(overlay: Overlay) -> None:
     body.grid_columnconfigure(0, weight=0)
     body.grid_columnconfigure(1, weight=1)
     lines = [
-        ("@name …", _("to that person alone; nobody else can read it, not even the server")),
+        (_("@name …"), _("to that person alone; nobody else can read it, not even the server")),
         *((f"?{word}", _(words)) for word, words in COMMANDS.items()),
         (_("Enter"), _("send")),
         (_("Shift+Enter"), _("a new line")),

@@ -39,8 +39,9 @@ class PeoplePanel:
         )
         words = ngettext("{} person is here", "{} people are here", len(here)).format(len(here))
         self._count.set(words if self._chat.state == State.ONLINE else _("You are offline, so nobody can be seen."))
+        you = _("you")
         rows = [
-            Row(account, name + (f" ({_('you')})" if account == me else ""), account=account, here=True)
+            Row(account, name + (f" ({you})" if account == me else ""), account=account, here=True)
             for name, account in found
         ]
         self.list.show(rows or [Row("", _("Nothing found"))])

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageTk
 
 from talk.apps.desktop import icons
 from talk.apps.desktop.fonts import BOLD, EMOJI, EMOJI_SIZE, pillow_font, shaping_font
 
+LOGO = Path(__file__).parent / "logo.png"
 SMOOTH = 4  # times larger than shown, then made small: that is what rounds off edges
 _CORNERS = {"nw": (0, 0), "ne": (1, 0), "sw": (0, 1), "se": (1, 1)}
 
@@ -96,6 +98,7 @@ def shaped_image(text: str, size: int, colour: str, *, bold: bool = False) -> tu
     return image, ascent
 
 
+@lru_cache(512)  # 2.4 ms each; CustomTkinter's widgets get theirs anew whenever what they show changes
 def icon_image(name: str, size: int, colour: str) -> Image.Image:
     """One of `icons`, as large as given."""
     big = size * SMOOTH

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tkinter as tk
 import tkinter.font as tkfont
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from talk.apps.desktop import pictures
@@ -40,8 +42,23 @@ class Row:
     warning: bool = False
 
 
+@dataclass(slots=True)
+class _Drawn:
+    """A row on the canvas: all that it was drawn from but its height in the view; its items' tag, and its pictures."""
+
+    state: tuple[object, ...]
+    y: int
+    tag: str
+    held: list[object] = field(default_factory=list)
+
+
 class RowList(tk.Canvas):
-    """Rows on a canvas; only those in view are drawn. `chosen` is called with a row's key."""
+    """Rows on a canvas; only those in view are drawn. `chosen` is called with a row's key.
+
+    Measured by bench/desktop.py: drawing ten rows takes 15 ms, so a row that is the same stays and is only moved (1 ms
+    where one row has changed). Where each of 5,000 rows stands is summed up once, not at each step of scrolling
+    (7.5 ms).
+    """
 
     def __init__(
         self,
@@ -62,7 +79,10 @@ class RowList(tk.Canvas):
         self.rows: list[Row] = []
         self.selected = self._hovered = self._focused = ""
         self._offset = 0
-        self._held: list[object] = []
+        self._tops = [0]  # where each row begins, and where the last one ends
+        self._drawn: dict[tuple[str, str], _Drawn] = {}
+        self._drawing = _Drawn((), 0, "")
+        self._number = 0
         self.bind("<Configure>", lambda _: self.draw())
         self.bind("<Button-1>", self._click)
         self.bind("<Button-3>", self._right_click)
@@ -85,34 +105,39 @@ class RowList(tk.Canvas):
         if rows == self.rows and selected == self.selected:
             return
         self.rows, self.selected = rows, selected
+        self._add_up()
         self.draw()
 
     def _look_changed(self) -> None:
         self.configure(background=self.look.palette.panel)
+        self.delete("all")
+        self._drawn.clear()
+        self._add_up()
         self.draw()
 
     # ---- where things are
+
+    def _add_up(self) -> None:
+        self._tops = list(accumulate(map(self._height, self.rows), initial=0))
 
     def _height(self, row: Row) -> int:
         return self.look.px(self._row_height if row.key else HEADING_HEIGHT)
 
     def _places(self) -> list[tuple[int, Row]]:
         """The rows in view, each with its y."""
-        y, visible, height = -self._offset, [], self.winfo_height()
-        for row in self.rows:
-            tall = self._height(row)
-            if y + tall > 0:
-                visible.append((y, row))
-            y += tall
+        visible, height = [], self.winfo_height()
+        for number in range(max(0, bisect_right(self._tops, self._offset) - 1), len(self.rows)):
+            y = self._tops[number] - self._offset
             if y >= height:
                 break
+            visible.append((y, self.rows[number]))
         return visible
 
     def _at(self, y: int) -> str:
         return next((row.key for top, row in self._places() if top <= y < top + self._height(row)), "")
 
     def _scroll(self, pixels: int) -> str:
-        most = max(0, sum(map(self._height, self.rows)) - self.winfo_height())
+        most = max(0, self._tops[-1] - self.winfo_height())
         offset = max(0, min(most, self._offset + self.look.px(pixels)))
         if offset != self._offset:
             self._offset = offset
@@ -175,15 +200,37 @@ class RowList(tk.Canvas):
     # ---- drawing
 
     def draw(self) -> None:
-        """Draw what is in view."""
-        self.delete("all")
-        self._held.clear()
-        self._offset = max(0, min(self._offset, sum(map(self._height, self.rows)) - self.winfo_height()))
-        for y, row in self._places():
-            if row.key:
-                self._draw_row(y, row)
-            else:
-                self._text(row.name, self.look.px(INSET + 4), y + self.look.px(16), HEADING, "soft", bold=True)
+        """Draw what is in view and was not drawn like that already."""
+        self._offset = max(0, min(self._offset, self._tops[-1] - self.winfo_height()))
+        width = self.winfo_width()
+        wanted = {(row.key, row.name): (y, row) for y, row in self._places()}
+        states = {
+            key: (
+                row,
+                width,
+                row.key == self.selected,
+                row.key in (self._hovered, self._focused),
+                row.key == self._focused,
+            )
+            for key, (_y, row) in wanted.items()
+        }
+        for key in [key for key, drawn in self._drawn.items() if drawn.state != states.get(key)]:
+            self.delete(self._drawn.pop(key).tag)
+        for key, (y, row) in wanted.items():
+            known = self._drawn.get(key)
+            if known is None:
+                self._number += 1
+                self._drawing = self._drawn[key] = _Drawn(states[key], y, f"r{self._number}")
+                self._draw_any(y, row)
+            elif known.y != y:
+                self.move(known.tag, 0, y - known.y)
+                known.y = y
+
+    def _draw_any(self, y: int, row: Row) -> None:
+        if row.key:
+            self._draw_row(y, row)
+        else:
+            self._text(row.name, self.look.px(INSET + 4), y + self.look.px(16), HEADING, "soft", bold=True)
 
     def _draw_row(self, y: int, row: Row) -> None:
         px, palette = self.look.px, self.look.palette
@@ -194,7 +241,10 @@ class RowList(tk.Canvas):
             self._rounded(px(6), y + px(1), width - px(6), y + tall - px(1), px(12), fill)
         if row.key == self._focused:
             self.create_rectangle(
-                px(8), y + px(3), width - px(8), y + tall - px(3), outline=palette.accent, width=px(2)
+                *(px(8), y + px(3), width - px(8), y + tall - px(3)),
+                outline=palette.accent,
+                width=px(2),
+                tags=self._drawing.tag,
             )
         small = self._row_height < ROW
         size = px(34 if small else AVATAR)
@@ -259,14 +309,15 @@ class RowList(tk.Canvas):
 
     def _rounded(self, x1: int, y1: int, x2: int, y2: int, radius: int, fill: str) -> None:
         radius = min(radius, (y2 - y1) // 2)
-        self.create_rectangle(x1 + radius, y1, x2 - radius, y2, fill=fill, width=0)
-        self.create_rectangle(x1, y1 + radius, x2, y2 - radius, fill=fill, width=0)
+        tag = self._drawing.tag
+        self.create_rectangle(x1 + radius, y1, x2 - radius, y2, fill=fill, width=0, tags=tag)
+        self.create_rectangle(x1, y1 + radius, x2, y2 - radius, fill=fill, width=0, tags=tag)
         for where, x, y in (("nw", x1, y1), ("ne", x2, y1), ("sw", x1, y2), ("se", x2, y2)):
             self._image(pictures.corner(radius, fill, where), x, y, where)
 
     def _image(self, picture: Any, x: int, y: int, anchor: Any) -> None:
-        self._held.append(picture)
-        self.create_image(x, y, image=picture, anchor=anchor)
+        self._drawing.held.append(picture)
+        self.create_image(x, y, image=picture, anchor=anchor, tags=self._drawing.tag)
 
     def _text(
         self, text: str, x: int, y: int, size: int, colour: str, *, bold: bool = False, most: int = 0, anchor: Any = "w"
@@ -305,13 +356,20 @@ class RowList(tk.Canvas):
             picture, _base = pictures.shaped(text, self.look.px(size), ink, bold=bold)
             self._image(picture, x, y, anchor)
         else:
-            self.create_text(x, y, text=text, font=font, fill=ink, anchor=anchor)
+            self.create_text(x, y, text=text, font=font, fill=ink, anchor=anchor, tags=self._drawing.tag)
 
     def _cut(self, part: str, x: int, y: int, end: int, font: tkfont.Font, ink: str) -> None:
         """As many letters as there is room for, and three dots."""
-        while part and x + font.measure(part) > end:
-            part = part[:-1]
-        self.create_text(x, y, text=part.rstrip() + DOTS, font=font, fill=ink, anchor="w")
+        # By halves: letter by letter, a text of 200 letters took 70 ms.
+        fits, most = 0, len(part)
+        while fits < most:
+            middle = (fits + most + 1) // 2
+            if x + font.measure(part[:middle]) <= end:
+                fits = middle
+            else:
+                most = middle - 1
+        text = part[:fits].rstrip() + DOTS
+        self.create_text(x, y, text=text, font=font, fill=ink, anchor="w", tags=self._drawing.tag)
 
 
 def _parts(text: str) -> Iterator[tuple[Kind, str]]:

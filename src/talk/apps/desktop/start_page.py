@@ -9,9 +9,13 @@ from functools import partial
 from typing import Any
 
 import customtkinter as ctk
+from PIL import Image
 
+from talk.apps.desktop.look import both
 from talk.apps.desktop.overlay import Overlay
-from talk.apps.desktop.widgets import Button, Field, Label, rule
+from talk.apps.desktop.pictures import LOGO
+from talk.apps.desktop.said import said
+from talk.apps.desktop.widgets import Button, Field, Label, font, rule
 from talk.apps.desktop.words import _
 from talk.client.nearby import Found
 from talk.protocol.errors import Refused
@@ -19,6 +23,7 @@ from talk.protocol.link import Link, LinkError, parse_link
 from talk.protocol.names import check_name
 
 WIDTH = 460
+LOGO_SIZE = 72  # pixels at 100 %
 MOST_SHOWN = 4  # servers of this network
 
 
@@ -63,7 +68,12 @@ class StartPage:
         self.link.focus()
 
     def _welcome(self, body: Any) -> None:
-        Label(body, "TAlk", size=34, bold=True, anchor="center").widget.grid(row=0, column=0, pady=(24, 0))
+        with Image.open(LOGO) as logo:
+            picture = ctk.CTkImage(logo.copy(), size=(LOGO_SIZE, LOGO_SIZE))
+        title = ctk.CTkLabel(
+            body, text="TAlk", image=picture, compound="top", font=font(34, bold=True), text_color=both("text")
+        )
+        title.grid(row=0, column=0, pady=(24, 0))
         words = _("A chat of your own. No account, no password; private messages stay private.")
         Label(body, words, size=14, colour="soft", wrap=WIDTH - 80, anchor="center").widget.grid(
             row=1, column=0, pady=(2, 10)
@@ -138,7 +148,7 @@ class StartPage:
             link = self._read_link()
             name = check_name(self.name.text.strip())
         except (LinkError, Refused) as error:
-            self.failed(str(error))
+            self.failed(said(error))
             return
         self.busy(_("Joining…"))
         self._listener.join(link.text, name)
@@ -152,7 +162,7 @@ class StartPage:
         try:
             name = check_name(self.name.text.strip())
         except Refused as error:
-            self.failed(_("Type your name first.") if not self.name.text.strip() else str(error))
+            self.failed(_("Type your name first.") if not self.name.text.strip() else said(error))
             self.name.focus()
             return
         self._listener.host(name)

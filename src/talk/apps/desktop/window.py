@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-import time
 import tkinter as tk
 import webbrowser
 from pathlib import Path
@@ -21,15 +19,16 @@ from talk.apps.desktop.chats import Changes, Chat, Part, State
 from talk.apps.desktop.floating import Menu, Toast
 from talk.apps.desktop.joining import Joining
 from talk.apps.desktop.look import HEADER, SIDEBAR, SIDEBAR_HIDES_UNDER, Look, both
+from talk.apps.desktop.messages import MessageList
 from talk.apps.desktop.network import Network
 from talk.apps.desktop.notifications import Notifications
 from talk.apps.desktop.overlay import Overlay
 from talk.apps.desktop.panel import Panel
+from talk.apps.desktop.preferences import Preferences, screen_scale, use_own_scaling
 from talk.apps.desktop.rail import Rail
 from talk.apps.desktop.rows import rows_of
+from talk.apps.desktop.said import said
 from talk.apps.desktop.settings import Settings, save
-from talk.apps.desktop.settings_page import Listener as SettingsListener
-from talk.apps.desktop.settings_page import settings_page
 from talk.apps.desktop.sidebar import RowList
 from talk.apps.desktop.talking import Talking
 from talk.apps.desktop.theme import system_is_dark
@@ -43,6 +42,7 @@ from talk.protocol.link import parse_link
 TITLE = "TAlk"
 SMALLEST, USUAL = (420, 480), (1080, 740)
 PUMP_MS = 16
+COMMAND_KEYS = 0x4 | 0x8  # Control and Alt (Command on macOS), as bits of an event's state
 LIST_MS = 100  # the list is drawn anew at most this often
 PASSPHRASE_WITHIN = 600.0  # seconds to type one
 
@@ -59,20 +59,27 @@ class Window:
         self.is_narrow = False
         self._list_later = ""
         self._closing = False
+        self._scaled = 0.0
         words.use_language(settings.language or words.system_language())
         fonts.give_to_tk()
+        use_own_scaling()
         self.root: Any = ctk.CTk(className="TAlk")
         self.root.withdraw()
+        # It looks 33 times a second for another mode of the system, which it is told not to follow.
+        ctk.AppearanceModeTracker.update_loop_interval = 60_000
         # CustomTkinter gives the focus to whatever is clicked; here it stays with the composer.
         self.root.unbind_all("<Button-1>")
         if not settings.theme:
             settings.theme = "dark" if system_is_dark() else "light"
-        self.look = Look(dark=settings.theme == "dark", scale=self._scale(), text_size=settings.text_size)
-        self._give_look_to_ctk()
+        scale = settings.scale or screen_scale(self.root)
+        self.look = Look(dark=settings.theme == "dark", scale=scale, text_size=settings.text_size)
+        self.preferences = Preferences(self)
+        self.preferences.give_look_to_ctk()
         self.root.title(TITLE)
+        self.root.iconphoto(True, tk.PhotoImage(file=str(pictures.LOGO)))
         self.root.configure(fg_color=both("back"))
         self.root.protocol("WM_DELETE_WINDOW", self.ask_close)
-        self._place_window()
+        self.preferences.place_window()
         self._build()
         self.network.start()
         if settings.hosting:
@@ -83,26 +90,6 @@ class Window:
             self.joining.start(first=True)
 
     # ---- building
-
-    def _scale(self) -> float:
-        return self.settings.scale or max(1.0, round(self.root.winfo_fpixels("1i") / 96 * 4) / 4)
-
-    def _give_look_to_ctk(self) -> None:
-        ctk.set_appearance_mode("dark" if self.look.dark else "light")
-        ctk.set_widget_scaling(self.look.scale)
-        # The window's own size stays as the person has made it.
-        ctk.set_window_scaling(1.0)
-
-    def _place_window(self) -> None:
-        self.root.minsize(*SMALLEST)
-        wide = min(self.look.px(USUAL[0]), self.root.winfo_screenwidth() * 9 // 10)
-        tall = min(self.look.px(USUAL[1]), self.root.winfo_screenheight() * 9 // 10)
-        self.root.geometry(f"{wide}x{tall}")
-        with contextlib.suppress(tk.TclError):
-            if self.settings.geometry:
-                tk.Wm.geometry(self.root, self.settings.geometry)
-            if self.settings.maximized:
-                self.root.attributes("-zoomed", True)
 
     def _build(self) -> None:
         self.root.grid_rowconfigure(0, weight=1)
@@ -136,6 +123,13 @@ class Window:
         self.root.bind("<Configure>", self._resized)
         self.root.bind("<FocusIn>", lambda _: self._read_now(), add="+")
         self.root.bind("<Control-k>", lambda _: self.search.focus())
+        self.root.bind("<Key>", self._key_elsewhere)
+
+    def _key_elsewhere(self, event: tk.Event[Any]) -> None:
+        """What is typed while a list has the focus goes to the composer."""
+        is_command = int(event.state) & COMMAND_KEYS or not event.char or not event.char.isprintable()
+        if isinstance(event.widget, MessageList | RowList) and not is_command:
+            self.pane.composer.insert(event.char)
 
     def _build_side(self) -> None:
         self.side = ctk.CTkFrame(self.root, width=SIDEBAR, corner_radius=0, fg_color=both("panel"))
@@ -223,7 +217,7 @@ class Window:
 
         def ask() -> None:
             pages.ask_text(
-                self.overlay, _("Passphrase"), question, _("Passphrase"), _("Go on"), done, secret=True,
+                self.overlay, _("Passphrase"), said(question), _("Passphrase"), _("Go on"), done, secret=True,
                 closed=lambda: done(""),
             )  # fmt: skip
 
@@ -302,7 +296,7 @@ class Window:
         if changes.comparing is not None and chat is self.chat:
             self.actions.compared(changes.comparing)
         if changes.notice is not None:
-            self.toast.show(changes.notice.text)
+            self.toast.show(said(changes.notice))
         if chat is not self.chat:
             self._show_rail()
             return
@@ -325,11 +319,8 @@ class Window:
             pane.messages.removed_older(let_go)
         pane.messages.changed()
         pane.show_empty()
-        if line is not None and not line.mine:
-            if pane.messages.follow:
-                self._read_now()
-            else:
-                pane.show_jump()
+        if line is not None and not line.mine and pane.messages.follow:
+            self._read_now()
 
     def _chat_changed(self, chat: Chat) -> None:
         """What is known of the chat's conversations is new."""
@@ -374,6 +365,7 @@ class Window:
         self._list_later = ""
         if self.chat is not None:
             self.list.show(rows_of(self.chat, self.search.text), self.pane.key)
+            self.pane.show_jump()
         self._show_rail()
 
     def _row_chosen(self, key: str) -> None:
@@ -455,78 +447,15 @@ class Window:
         if self.settings.sound:
             self.root.bell()
         if self.settings.notify:
-            title, text = self.notifications.words_for(
-                line.name,
-                chat.title_of(line.conversation),
-                line.text,
-                private=not conversation.is_room,
-                show_text=self.settings.notify_private_text,
-            )
-            self.notifications.show(
-                line.conversation, title, text, time.monotonic(), lambda: self._notification_clicked(chat, line)
-            )
+            text = line.text if conversation.is_room or self.settings.notify_private_text else ""
+            title = f"{line.name} · {chat.title_of(line.conversation)}" if conversation.is_room else line.name
+            self.notifications.show(line.conversation, title, text, lambda: self._notification_clicked(chat, line))
 
     def _notification_clicked(self, chat: Chat, line: Line) -> None:
         if chat in self.chats:
             self.come_to_front()
             self._switch_chat(self.chats.index(chat))
             self.show_conversation(line.conversation)
-
-    # ---- settings
-
-    def show_settings(self) -> None:
-        settings_page(
-            self.overlay,
-            self.settings,
-            SettingsListener(
-                theme=self.set_theme,
-                scale=self._set_scale,
-                text_size=self._set_text_size,
-                language=self._set_language,
-                changed=lambda: save(self.folder, self.settings),
-                rename=self.actions.ask_name,
-                forget=self.actions.ask_forget,
-            ),
-            dark=self.look.dark,
-            language=self.settings.language or words.system_language(),
-            me=self.chat.client.name if self.chat else "",
-        )
-
-    def set_theme(self, theme: str) -> None:
-        """Dark or light."""
-        self.settings.theme = theme
-        save(self.folder, self.settings)
-        self.look.change(dark=theme == "dark")
-        self._give_look_to_ctk()
-        self.pane.refresh()
-
-    def _set_scale(self, scale: float) -> None:
-        self.settings.scale = scale
-        save(self.folder, self.settings)
-        self.look.change(scale=self._scale())
-        self._give_look_to_ctk()
-        self._rebuild_with_settings()
-
-    def _set_text_size(self, size: int) -> None:
-        self.settings.text_size = size
-        save(self.folder, self.settings)
-        self.look.change(text_size=size)
-
-    def _set_language(self, language: str) -> None:
-        self.settings.language = language
-        save(self.folder, self.settings)
-        words.use_language(language)
-        self._rebuild_with_settings()
-
-    def _rebuild_with_settings(self) -> None:
-        # Not while the button that was pressed is still at work.
-        self.root.after(1, self._rebuild_and_show_settings)
-
-    def _rebuild_and_show_settings(self) -> None:
-        were_open = self.overlay.is_open
-        self.rebuild()
-        if were_open:
-            self.show_settings()
 
     # ---- hosting
 
@@ -555,14 +484,15 @@ class Window:
 
     def _show_side(self, show: bool) -> None:
         """In a narrow window either the list or the conversation is on the screen."""
+        # Not grid_remove: CustomTkinter brings back what was removed that way whenever the scaling changes.
         if show:
-            self.side.grid()
+            self.side.grid(row=0, column=0, sticky="ns")
         else:
-            self.side.grid_remove()
+            self.side.grid_forget()
         if self.is_narrow:
             self.pane.back_button.widget.grid(row=0, column=0, padx=(8, 0))
         else:
-            self.pane.back_button.widget.grid_remove()
+            self.pane.back_button.widget.grid_forget()
 
     def _back(self) -> None:
         """Escape: close what is open, or go back to the list."""
@@ -608,19 +538,12 @@ class Window:
             return
         self._keep_draft()
         self._closing = True
-        self._remember_place()
+        self.preferences.remember_place()
         self.root.withdraw()
         self.root.update_idletasks()
         self.network.stop()
         self.root.destroy()
         pictures.forget_all()
-
-    def _remember_place(self) -> None:
-        with contextlib.suppress(tk.TclError):
-            self.settings.maximized = bool(self.root.attributes("-zoomed"))
-        if not self.settings.maximized:
-            self.settings.geometry = tk.Wm.geometry(self.root)
-        save(self.folder, self.settings)
 
 
 def _title(client: Client) -> str:

@@ -10,14 +10,28 @@ from pathlib import Path
 LANGUAGES = {"en": "English", "hi_Latn": "Hinglish", "hi": "हिन्दी"}
 FOLDER = Path(__file__).parent / "languages"
 DOMAIN = "talk"
+SAID = "said"  # the context of what the library says
 
 _used: gettext.NullTranslations = gettext.NullTranslations()
+_language = "en"
 
 
 def use_language(code: str) -> None:
     """Speak this language from now on; what is on the screen already stays as it is."""
-    global _used
+    global _used, _language
+    _language = code
     _used = gettext.translation(DOMAIN, FOLDER, [code], fallback=True)
+
+
+def language() -> str:
+    """The code of the language that is spoken now."""
+    return _language
+
+
+def library_sentences() -> list[str]:
+    """The library's sentences that can be said in this language, as templates; none in English."""
+    known = getattr(_used, "_catalog", {})  # gettext has no other way to ask
+    return [key.removeprefix(f"{SAID}\x04") for key in known if isinstance(key, str) and key.startswith(f"{SAID}\x04")]
 
 
 def system_language() -> str:
