@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 4
 
-.PHONY: run test check format docs words clean
+.PHONY: run test check format docs words bench-desktop clean
 
 run: $(VENV)/installed
 	@$(BIN)/python examples/demo.py
@@ -28,6 +28,10 @@ docs: $(VENV)/installed-dev
 words: $(VENV)/installed-dev
 	$(BIN)/python -m tools.words
 
+# On a screen of its own: apt-get install xvfb openbox. Takes three minutes; a quiet machine gives better figures.
+bench-desktop: $(VENV)/installed-desktop
+	$(BIN)/python -m bench.desktop
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("TAlk needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Say which one to use: make run PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +44,10 @@ $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/installed-dev: pyproject.toml requirements-dev.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt --editable .
 	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-desktop: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --editable '.[desktop]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -44,9 +44,7 @@ class Eyes:
 
     def column(self) -> bytes:
         """Its pixels now, as blue, green, red, unused."""
-        image = self._lib.XGetImage(
-            self._display, self._root, self._x, 0, 8, self._height, _ALL_PLANES, _Z_PIXMAP
-        )
+        image = self._lib.XGetImage(self._display, self._root, self._x, 0, 8, self._height, _ALL_PLANES, _Z_PIXMAP)
         pixels = ctypes.string_at(image.contents.data, 8 * self._height * 4)
         self._lib.XDestroyImage(image)
         return pixels

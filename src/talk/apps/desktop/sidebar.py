@@ -206,7 +206,13 @@ class RowList(tk.Canvas):
         width = self.winfo_width()
         wanted = {(row.key, row.name): (y, row) for y, row in self._places()}
         states = {
-            key: (row, width, row.key == self.selected, row.key in (self._hovered, self._focused), row.key == self._focused)
+            key: (
+                row,
+                width,
+                row.key == self.selected,
+                row.key in (self._hovered, self._focused),
+                row.key == self._focused,
+            )
             for key, (_y, row) in wanted.items()
         }
         for key in [key for key, drawn in self._drawn.items() if drawn.state != states.get(key)]:

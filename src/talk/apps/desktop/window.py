@@ -333,9 +333,8 @@ class Window:
             pane.messages.removed_older(let_go)
         pane.messages.changed()
         pane.show_empty()
-        if line is not None and not line.mine:
-            if pane.messages.follow:
-                self._read_now()
+        if line is not None and not line.mine and pane.messages.follow:
+            self._read_now()
 
     def _chat_changed(self, chat: Chat) -> None:
         """What is known of the chat's conversations is new."""
