@@ -4,12 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 4
 
-.PHONY: run test check format docs words bench-desktop clean
+.PHONY: run window test screen pictures format docs words bench-desktop clean
 
 run: $(VENV)/installed
 	@$(BIN)/python examples/demo.py
 
-test: $(VENV)/installed-dev
+window: $(VENV)/installed-desktop
+	@$(BIN)/talk
+
+test: $(VENV)/installed-dev screen
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -17,6 +20,12 @@ test: $(VENV)/installed-dev
 	$(BIN)/pytest -n $(WORKERS) tests/protocol tests/server/rules --cov=talk.protocol --cov=talk.server.rules \
 		--cov-branch --cov-report=term --cov-fail-under=100
 	$(BIN)/pytest -n $(WORKERS) --ignore=tests/protocol --ignore=tests/server/rules
+
+screen:
+	@tools/screen.sh
+
+pictures: $(VENV)/installed-dev screen
+	TALK_PICTURES=docs/pictures $(BIN)/pytest -n0 tests/desktop/test_pictures.py
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
@@ -29,7 +38,7 @@ words: $(VENV)/installed-dev
 	$(BIN)/python -m tools.words
 
 # On a screen of its own: apt-get install xvfb openbox. Takes three minutes; a quiet machine gives better figures.
-bench-desktop: $(VENV)/installed-desktop
+bench-desktop: $(VENV)/installed-dev
 	$(BIN)/python -m bench.desktop
 
 $(VENV)/bin/python:
@@ -41,13 +50,13 @@ $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/installed-dev: pyproject.toml requirements-dev.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt --editable .
+$(VENV)/installed-desktop: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[desktop]'
 	@touch $@ $(VENV)/installed
 
-$(VENV)/installed-desktop: $(VENV)/installed-dev
-	$(BIN)/python -m pip install --quiet --editable '.[desktop]'
-	@touch $@
+$(VENV)/installed-dev: pyproject.toml requirements-dev.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt --editable '.[desktop]'
+	@touch $@ $(VENV)/installed $(VENV)/installed-desktop
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

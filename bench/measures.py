@@ -154,7 +154,7 @@ def theme(window: Window) -> Generator[float, None, Samples]:
     watch = _Watch(window)
     for _ in range(6):
         for name in ("light", "dark"):
-            watch.time(lambda name=name: window.set_theme(name))  # type: ignore[misc]
+            watch.time(lambda name=name: window.preferences.set_theme(name))  # type: ignore[misc]
             yield 0.1
     return watch.samples("theme")
 

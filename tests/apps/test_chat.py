@@ -25,7 +25,7 @@ class Client:
             self.did.append((action, *(str(word) for word in words)))
             if "nobody" in words:
                 raise UnknownName("nobody", ("somebody",))
-            return {"person": "Bob", "history": [], "accept": False, "account_of": "@bob"}.get(action)
+            return {"person": "Bob", "history": [], "accept": False, "person_account": "@bob"}.get(action)
 
         return do
 
@@ -110,7 +110,7 @@ async def test_what_is_wrong_is_refused_and_counted(chat: Chat, line: str) -> No
 async def test_comparing_is_with_the_person_of_that_name(chat: Chat, line: str, did: tuple[str, ...]) -> None:
     chat._client.comparing = ("asha", "bob")  # type: ignore[attr-defined]
     await chat.typed(line)
-    assert _did(chat) == [("account_of", "bob"), did]
+    assert _did(chat) == [("person_account", "bob"), did]
     assert chat.refusals == 0
 
 
@@ -119,7 +119,7 @@ async def test_what_is_not_compared_is_neither_the_same_nor_different(chat: Chat
     for line in ("?same bob", "?differ bob", "?same", "?differ", "?compare", "?compare nobody"):
         await chat.typed(line)
     assert chat.refusals == 6
-    assert not [did for did in _did(chat) if did[0] != "account_of"]
+    assert not [did for did in _did(chat) if did[0] != "person_account"]
 
 
 async def test_with_changes_who_plain_lines_go_to(chat: Chat) -> None:

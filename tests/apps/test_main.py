@@ -31,7 +31,11 @@ def test_servers_are_announced_unless_hidden() -> None:
     assert _settings(parser().parse_args([*words, "--hidden"])).announce is False
 
 
-def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_command_the_help_is_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert main([]) == 2
     shown = capsys.readouterr().out
     assert all(command in shown for command in COMMANDS)

@@ -12,7 +12,7 @@ from tests.client.world import Person, World
 from talk.client import CannotConnect, ClientError, Comparing, Mark, Notice, PrivateMessage, comparing, outbox
 from talk.client.comparison import Few
 from talk.client.learning import now
-from talk.encryption import contacts, names
+from talk.encryption import contacts
 from talk.encryption import messages as sealing
 from talk.encryption import verification_messages as messages
 from talk.encryption.database import Database
@@ -67,7 +67,23 @@ async def settled(*people: Person) -> None:
                 await person.wait_for(Mark, id=id, state="delivered")
 
 
-async def test_who_compares_and_finds_it_the_same_is_verified_on_both_sides(world: World) -> None:
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is sent from now on, by anybody: the last word of its kind, and the code of a cancel."""
+    sent: list[str] = []
+    put = outbox.put_content
+
+    def noting(db: Database, kind: str, target: str, content: dict[str, Any]) -> None:
+        sent.append(f"{kind.removeprefix(messages.PREFIX)} {content.get('code', '')}".strip())
+        put(db, kind, target, content)
+
+    monkeypatch.setattr(outbox, "put_content", noting)
+    return sent
+
+
+async def test_who_compares_and_finds_it_the_same_is_verified_on_both_sides(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = noted(monkeypatch)
     asha, bob, ours, theirs = await shown(world)
     assert ours.emoji == theirs.emoji
     assert len(ours.emoji) == 7
@@ -88,6 +104,7 @@ async def test_who_compares_and_finds_it_the_same_is_verified_on_both_sides(worl
     await settled(asha, bob)
     assert steps(asha) == ["waiting", "emoji", "verified"]
     assert steps(bob) == ["asked", "waiting", "emoji", "confirmed", "verified"]
+    assert sorted(sent) == sorted(["request", "ready", "start", "accept", *["key", "mac", "done"] * 2])
 
 
 async def test_it_stays_so_after_a_restart_and_for_a_later_device(world: World) -> None:
@@ -354,17 +371,18 @@ async def test_nobody_and_oneself_cannot_be_compared_with(world: World) -> None:
     assert steps(asha) == []
 
 
-async def test_a_disputed_name_is_not_compared_with(world: World) -> None:
+async def test_a_disputed_name_is_not_compared_with(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asha, bob, mallory = [await world.join(name) for name in ("asha", "bob", "mallory")]
     await settled(asha, bob)
-    await settled(asha, mallory)
-    false = await account(mallory)
-    await asha.run(names.seen_name, false, "bob")
-    with pytest.raises(NameMoved):
-        await asha.client.compare(false)
+    false, directory = await account(mallory), world.engine.context.directory
+    name_of = directory.name_of
+    monkeypatch.setattr(directory, "name_of", lambda account: "bob" if account == false else name_of(account))
     await mallory.client.compare(await account(asha))
     await mallory.client.send("asha", "the end")
     await asha.wait_for(PrivateMessage, text="the end")
+    assert asha.notices("name_moved")
+    with pytest.raises(NameMoved):
+        await asha.client.compare(false)
     assert steps(asha) == []
 
 
@@ -376,21 +394,24 @@ async def test_a_message_of_nothing_known_is_answered_and_one_that_ends_is_not(
 ) -> None:
     asha, bob = await world.join("asha"), await world.join("bob")
     await settled(asha, bob)
-    sent: list[str] = []
-    put = outbox.put_content
-
-    def noted(db: Any, kind: str, target: str, content: dict[str, Any]) -> None:
-        sent.append(f"{kind} {content.get('code')}")
-        put(db, kind, target, content)
-
-    monkeypatch.setattr(outbox, "put_content", noted)
+    sent = noted(monkeypatch)
     await say_as(asha, bob, "key", {"transaction_id": "x", "to_device": (await bob.run(own)).device})
     await say_as(asha, bob, "cancel", {"transaction_id": "x", "code": "m.user"})
     await say_as(asha, bob, "key", {"transaction_id": "not an id!"})
     await say_as(asha, bob, "ready", {"transaction_id": "y", "to_device": (await asha.run(own)).device})
     await settled(asha, bob)
-    assert [line for line in sent if "unknown" in line] == ["m.key.verification.cancel m.unknown_transaction"]
+    assert [line for line in sent if "unknown" in line] == ["cancel m.unknown_transaction"]
     assert steps(asha) == steps(bob) == []
+
+
+async def test_what_is_unknown_is_answered_a_few_times_only(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asha, bob = await world.join("asha"), await world.join("bob")
+    await settled(asha, bob)
+    sent = noted(monkeypatch)
+    for number in range(comparing.REFUSED_A_MINUTE + 2):
+        await say_as(asha, bob, "mac", {"transaction_id": f"t{number}"})
+    await settled(asha, bob)
+    assert sent.count("cancel m.unknown_transaction") == comparing.REFUSED_A_MINUTE
 
 
 @pytest.mark.parametrize(

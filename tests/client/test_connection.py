@@ -97,6 +97,7 @@ async def test_a_server_that_never_answers_the_hello_is_given_up(world: World, m
 
 async def test_sending_to_who_reads_nothing_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_module, "SEND_WITHIN", 0.2)
+    monkeypatch.setattr(connection_module, "CLOSE_WITHIN", 0.2)
     done = asyncio.Event()
 
     async def reads_nothing(socket: ServerConnection) -> None:
@@ -105,13 +106,16 @@ async def test_sending_to_who_reads_nothing_has_an_end(monkeypatch: pytest.Monke
     welcome = events.Welcome("id", "@", "", "", [], 0, False)
     async with (
         serve(reads_nothing, "127.0.0.1", 0, max_queue=1, close_timeout=0.1) as server,
-        connect(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", proxy=None, close_timeout=0.1) as socket,
+        connect(
+            f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", proxy=None, compression=None, close_timeout=0.1
+        ) as socket,
         asyncio.timeout(PATIENCE),
     ):
         wire = Wire(socket, welcome, 0)
         with pytest.raises(CannotConnect, match="takes nothing more"):
             while True:
                 await wire.send_bytes(b"x" * 500_000)
+        await wire.close()
         done.set()
 
 

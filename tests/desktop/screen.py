@@ -81,9 +81,11 @@ class Screen:
         )
         return done.stdout.strip()
 
-    def picture(self, path: Path) -> None:
-        """A picture of the whole screen."""
-        subprocess.run(["import", "-window", "root", str(path)], env=self.environment, timeout=PATIENCE, check=True)
+    def picture(self, path: Path, window: int = 0) -> None:
+        """A picture of a window, or of the whole screen."""
+        subprocess.run(
+            ["import", "-window", str(window or "root"), str(path)], env=self.environment, timeout=PATIENCE, check=True
+        )
 
     def copy(self, text: str) -> None:
         """Put a text into the clipboard, as another program would."""

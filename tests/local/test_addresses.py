@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from talk.local.addresses import Reach, describe, reach, reachable
+from talk.local import addresses
+from talk.local.addresses import Reach, describe, home_addresses, reach, reachable
 
 
 @pytest.mark.parametrize(
@@ -92,3 +93,16 @@ def test_a_machine_without_any_network_has_no_addresses(monkeypatch: pytest.Monk
     monkeypatch.setattr(socket, "socket", no_network)
     monkeypatch.setattr(socket, "getaddrinfo", no_network)
     assert reachable() == ()
+
+
+@pytest.mark.parametrize(
+    ("here", "home"),
+    [
+        (("192.168.1.5", "fd00::5", "2001:4860::1", "100.64.0.1"), ("192.168.1.5", "fd00::5")),
+        (("8.8.8.8", "10.0.0.5"), ()),  # a rented server with a network behind it
+        ((), ()),
+    ],
+)
+def test_only_at_home(monkeypatch: pytest.MonkeyPatch, here: tuple[str, ...], home: tuple[str, ...]) -> None:
+    monkeypatch.setattr(addresses, "reachable", lambda: here)
+    assert home_addresses() == home

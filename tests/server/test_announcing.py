@@ -16,7 +16,7 @@ from talk.local.errors import NearbyFailed
 from talk.local.nearby import MAX_NAME, Service
 from talk.protocol.text import is_title
 from talk.server import announcing
-from talk.server.announcing import default_title, home_addresses, instance_name, keep_announced, places
+from talk.server.announcing import default_title, instance_name, keep_announced, places
 from talk.server.app import ServeError, Server, Settings
 
 ID = "abcdef" + "z" * 26
@@ -136,19 +136,6 @@ async def test_a_failure_is_one_line_in_the_log_and_it_is_tried_again(
 )
 def test_only_where_it_listens(listening: list[str], wanted: tuple[str, ...], told: tuple[str, ...]) -> None:
     assert places(listening, wanted) == told
-
-
-@pytest.mark.parametrize(
-    ("here", "home"),
-    [
-        (("192.168.1.5", "fd00::5", "2001:4860::1", "100.64.0.1"), ("192.168.1.5", "fd00::5")),
-        (("8.8.8.8", "10.0.0.5"), ()),  # a rented server with a network behind it
-        ((), ()),
-    ],
-)
-def test_only_at_home(monkeypatch: pytest.MonkeyPatch, here: tuple[str, ...], home: tuple[str, ...]) -> None:
-    monkeypatch.setattr(announcing, "reachable", lambda: here)
-    assert home_addresses() == home
 
 
 @pytest.mark.parametrize("title", ["x" * 63, "रिया " * 4, "a.b.c", "."])

@@ -30,6 +30,7 @@ from talk.protocol.proofs import NONCE_BYTES, Channel, hello_bytes
 OPEN_WITHIN = 10.0  # seconds, for one address
 ANSWER_WITHIN = 15.0  # seconds, for one answer before the login
 SEND_WITHIN = 30.0  # seconds that the other side may leave our bytes unread
+CLOSE_WITHIN = 5.0  # seconds
 MAX_EVENT = 2 * 1024 * 1024  # bytes; a page of history is the largest
 FAR_OFF_MS = 10 * 60 * 1000
 
@@ -66,7 +67,12 @@ class Wire:
         return await _receive(self.socket)
 
     async def close(self) -> None:
-        await self.socket.close()
+        """Say goodbye, or hang up on a server that takes not even that."""
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await self.socket.close()
+        except TimeoutError:
+            self.socket.transport.abort()
 
 
 async def open_wire(link: Link, login: Login, now_ms: int) -> Wire:

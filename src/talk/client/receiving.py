@@ -55,6 +55,9 @@ class Receiver:
         while True:
             await self._outlet.room()
             batch = await self.backlog.take()
+            for event in batch:  # the lines behind a gap are in the same batch, and are counted first
+                if isinstance(event, events.Gap):
+                    self._progress.skipped(event.next - event.after - 1)
             await self._take_rooms([event for event in batch if isinstance(event, events.RoomEvent)])
             got_mail = False
             for event in batch:
@@ -83,7 +86,6 @@ class Receiver:
             case events.Gap(room, after, following):
                 await self._profile.run(store.skip_to, room, following - 1)
                 self._outlet.put(Notice("gap", GAP.format(count=following - after - 1)))
-                self._progress.skipped(following - after - 1)
             case events.People() | events.Presence():
                 await self._take_presence(event)
             case events.Error():

@@ -72,6 +72,14 @@ def reachable() -> tuple[str, ...]:
     return tuple(found)
 
 
+def home_addresses() -> tuple[str, ...]:
+    """Where this machine is reached in a home or an office; none on a rented server, which has no such neighbours."""
+    addresses = reachable()
+    if any(reach(address) is Reach.PUBLIC and ":" not in address for address in addresses):
+        return ()
+    return tuple(address for address in addresses if reach(address) is Reach.PRIVATE)
+
+
 def reach(host: str) -> Reach:
     """What kind of address, or host name, this is; IPv6 with or without brackets."""
     text = host.removeprefix("[").removesuffix("]")

@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from talk.local.addresses import Reach, reach, reachable
 from talk.local.errors import NearbyFailed
 from talk.local.nearby import Service, announced
 from talk.protocol.limits import MAX_TITLE_BYTES, PROTOCOL_VERSION, SERVICE_TYPE
@@ -27,14 +26,6 @@ def default_title() -> str:
         if title := clean_title(f"{getpass.getuser()}'s chat"):
             return title
     return clean_title(socket.gethostname()) or "TAlk"
-
-
-def home_addresses() -> tuple[str, ...]:
-    """Where this machine is reached in a home or an office; none on a rented server, which has no such neighbours."""
-    addresses = reachable()
-    if any(reach(address) is Reach.PUBLIC and ":" not in address for address in addresses):
-        return ()
-    return tuple(address for address in addresses if reach(address) is Reach.PRIVATE)
 
 
 def places(listening: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:

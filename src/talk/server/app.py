@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from talk.local.addresses import describe, reachable
+from talk.local.addresses import describe, home_addresses, reachable
 from talk.local.control import ControlServer
 from talk.local.folders import make_private
 from talk.local.lock import FolderLock
@@ -26,7 +26,7 @@ from talk.protocol.limits import DEFAULT_PORT, LOGIN_WITHIN, MAX_TITLE_BYTES
 from talk.protocol.link import MAX_ADDRESSES, Address, Link
 from talk.protocol.proofs import NONCE_BYTES
 from talk.protocol.text import is_title
-from talk.server.announcing import default_title, home_addresses, keep_announced, places
+from talk.server.announcing import default_title, keep_announced, places
 from talk.server.certificate import load_certificate, self_made_certificate, server_context
 from talk.server.doors.pages import Facts, Page, page
 from talk.server.doors.websocket import Listener, text_frame

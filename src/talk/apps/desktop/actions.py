@@ -229,8 +229,8 @@ class Actions:
         actions: list[tuple[str, str, Callable[[], object]]] = [
             ("people", _("Who is here"), self.show_people),
             ("plus", _("Join another chat…"), lambda: window.joining.start(first=False)),
-            ("gear", _("Settings"), window.show_settings),
-            (*other, lambda: window.set_theme("light" if window.look.dark else "dark")),
+            ("gear", _("Settings"), window.preferences.show),
+            (*other, lambda: window.preferences.set_theme("light" if window.look.dark else "dark")),
             ("info", _("Help"), lambda: pages.help_page(window.overlay)),
         ]
         if window.settings.hosting:

@@ -58,7 +58,9 @@ class ChatPane:
         self._was_offline = False
         self._restored_until = 0.0
         self._typed_later = ""
-        self.widget = ctk.CTkFrame(master, corner_radius=0, fg_color=both("back"))
+        # However long a word in it is, it takes the room that is left and no more.
+        self.widget = ctk.CTkFrame(master, corner_radius=0, fg_color=both("back"), width=10, height=10)
+        self.widget.grid_propagate(False)
         self.widget.grid_columnconfigure(0, weight=1)
         self.widget.grid_rowconfigure(2, weight=1)
         self._build_header()
@@ -117,6 +119,9 @@ class ChatPane:
         self._banner = ctk.CTkFrame(self.widget, corner_radius=0, fg_color=both("warn"))
         self._banner_words = Label(self._banner, size=13, colour="warn_text", wrap=640, anchor="center")
         self._banner_words.widget.pack(side="left", expand=True, padx=14, pady=5)
+        self._banner.bind(
+            "<Configure>", lambda event: self._banner_words.wrap(round(event.width / self._look.scale) - 140)
+        )
         self._banner_progress = ctk.CTkProgressBar(self._banner, width=160, height=6, progress_color=both("accent"))
         self._banner_button = Button(self._banner, _("Try now"), self._listener.retry_now, height=28, size=12)
 
@@ -223,7 +228,7 @@ class ChatPane:
             return
         words, colour, ink = self._state_words(chat)
         if not words:
-            self._banner.grid_remove()
+            self._banner.grid_forget()
             return
         self._banner.configure(fg_color=both(colour))
         self._banner_words.widget.configure(fg_color=both(colour))

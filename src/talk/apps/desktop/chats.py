@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from typing import Any
 
-from talk.apps.desktop.feed import Feed
+from talk.apps.desktop.feed import Feed, marked
 from talk.apps.desktop.said import said
 from talk.apps.desktop.words import _
 from talk.client import (
@@ -43,7 +44,6 @@ class Part(Enum):
     PEOPLE = auto()
     STATUS = auto()
     RELOAD = auto()  # ask the client for its conversations
-    MARKS = auto()
 
 
 class State(Enum):
@@ -83,6 +83,8 @@ class Chat:
         self.feeds: dict[str, Feed] = {}
         self.shown = ""  # key of the conversation that was last on the screen
         self.notices: list[Notice] = []
+        self._counted: dict[str, int] = {}  # key → the row up to which lines are in its `unread` and `last`
+        self._touched: dict[str, dict[str, Any]] = {}  # what a person has changed since the client was last asked
 
     @property
     def unread(self) -> int:
@@ -107,12 +109,23 @@ class Chat:
             self.feeds[key] = Feed(key, is_room=conversation is None or conversation.is_room)
         return self.feeds[key]
 
+    def asking(self) -> None:
+        """The client is about to be asked for its conversations: what is changed from now on it may not know yet."""
+        self._touched.clear()
+
     def take(self, conversations: list[Conversation]) -> None:
         """What the client has, asked anew. What has not been stored anywhere yet stays."""
         fresh = {each.key: each for each in conversations}
         for key, before in self.conversations.items():
             if key not in fresh and before.last is None:
                 fresh[key] = before
+        for key, each in fresh.items():
+            fields = dict(self._touched.get(key, {}))
+            if "read" in fields:  # it counted from an earlier row; what was told since is counted here already
+                fields["unread"] = self.conversations[key].unread
+            else:
+                self._counted[key] = max(self._counted.get(key, 0), each.last.row if each.last else 0)
+            fresh[key] = replace(each, **fields)
         self.conversations = fresh
 
     def begin_with(self, account: str, name: str) -> None:
@@ -120,10 +133,15 @@ class Chat:
         if account not in self.conversations:
             self.conversations[account] = Conversation(account, name, False, None, 0, 0, "", False, False, False)
 
-    def change(self, key: str, **fields: object) -> None:
-        """Change what is known of a conversation."""
+    def change(self, key: str, **fields: Any) -> None:
+        """Change what is known of a conversation, because a person did something in it."""
         if key in self.conversations:
-            self.conversations[key] = replace(self.conversations[key], **fields)  # type: ignore[arg-type]
+            self._touched.setdefault(key, {}).update(fields)
+            self._set(key, **fields)
+
+    def _set(self, key: str, **fields: Any) -> None:
+        if key in self.conversations:
+            self.conversations[key] = replace(self.conversations[key], **fields)
 
     # ---- what the client tells
 
@@ -135,9 +153,10 @@ class Chat:
                 return Changes({Part.STATUS, Part.PEOPLE, Part.RELOAD})
             case Offline(reason, retry_in):
                 self.state, self.words, self.retry_at = State.OFFLINE, said(reason), time.time() + retry_in
+                self.catching = None
                 return Changes({Part.STATUS, Part.PEOPLE})
             case Ended(code):
-                self.state, self.words, self.code = State.ENDED, said(event), code
+                self.state, self.words, self.code, self.catching = State.ENDED, said(event), code, None
                 return Changes({Part.STATUS, Part.PEOPLE})
             case CatchingUp(done, total):
                 self.catching = (done, total) if done < total else None
@@ -151,7 +170,7 @@ class Chat:
             case PeopleChanged():
                 return Changes({Part.PEOPLE})
             case Renamed(account, name):
-                self.change(account, name=name)
+                self._set(account, name=name)
                 return Changes({Part.PEOPLE, Part.CONVERSATIONS})
             case Notice():
                 return self._noticed(event)
@@ -196,9 +215,15 @@ class Chat:
         conversation = self.conversations.get(key)
         if conversation is None:
             return Changes({Part.RELOAD, Part.FEED}, key, line)
-        newest = conversation.last is None or line.at >= conversation.last.at or line.mine
-        counts = new and not line.mine and key != reading and line.row > conversation.read
-        self.change(key, last=line if newest else conversation.last, unread=conversation.unread + (1 if counts else 0))
+        # By rows, because clocks differ. A line that the client's answer had in it already is not counted again.
+        later = line.row > self._counted.get(key, 0)
+        self._counted[key] = max(self._counted.get(key, 0), line.row)
+        last, unread = conversation.last, conversation.unread
+        if last is None or later or not line.row or (last.id, last.account) == (line.id, line.account):
+            last = line
+        if new and later and not line.mine and key != reading and line.row > conversation.read:
+            unread += 1
+        self._set(key, last=last, unread=unread)
         return Changes({Part.CONVERSATIONS, Part.FEED}, key, line)
 
     def _sent(self, sent: Sent) -> Changes:
@@ -211,18 +236,14 @@ class Chat:
         return self._add(line, sent.conversation)
 
     def _marked(self, id: str, mark: str, reason: str) -> Changes:
+        for key, conversation in self.conversations.items():
+            last = conversation.last
+            if last is not None and last.mine and last.id == id:
+                self._set(key, last=marked(last, mark, reason))
         for key, feed in self.feeds.items():
             if feed.mark(id, mark, reason):
-                self._mark_last(key, id, mark)
                 return Changes({Part.CONVERSATIONS, Part.FEED}, key)
-        for key in self.conversations:
-            self._mark_last(key, id, mark)
         return Changes({Part.CONVERSATIONS})
-
-    def _mark_last(self, key: str, id: str, mark: str) -> None:
-        conversation = self.conversations.get(key)
-        if conversation is not None and conversation.last is not None and conversation.last.id == id:
-            self.change(key, last=replace(conversation.last, mark=mark))
 
 
 def _now() -> int:

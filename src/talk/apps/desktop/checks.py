@@ -8,11 +8,11 @@ import shutil
 import sys
 
 _INSTALL = {
-    "apt-get": "sudo apt install {debian}",
-    "dnf": "sudo dnf install {fedora}",
-    "pacman": "sudo pacman -S {arch}",
-    "zypper": "sudo zypper install {suse}",
-    "brew": "brew install {brew}",
+    "apt-get": ("debian", "sudo apt install"),
+    "dnf": ("fedora", "sudo dnf install"),
+    "pacman": ("arch", "sudo pacman -S"),
+    "zypper": ("suse", "sudo zypper install"),
+    "brew": ("brew", "brew install"),
 }
 _TKINTER = {
     "debian": "python3-tk",
@@ -21,26 +21,39 @@ _TKINTER = {
     "suse": f"python{sys.version_info[0]}{sys.version_info[1]}-tk",
     "brew": f"python-tk@{sys.version_info[0]}.{sys.version_info[1]}",
 }
-EXTRA = "pip install 'talk-chat[desktop]'"
+_XWAYLAND = {
+    "debian": "xwayland",
+    "fedora": "xorg-x11-server-Xwayland",
+    "arch": "xorg-xwayland",
+    "suse": "xwayland",
+}
+EXTRA = 'pip install "talk-chat[desktop]"'  # double quotes, which Windows knows too
 
 
 def missing() -> str:
     """Why no window can be shown here, and the command that changes that; "" when one can."""
-    if importlib.util.find_spec("_tkinter") is None or importlib.util.find_spec("tkinter") is None:
-        return f"This Python has no tkinter, which the window needs. To get it: {_command()}"
+    try:
+        import tkinter  # noqa: F401 - its libraries may be missing though it is there
+    except ImportError:
+        return f"This Python has no tkinter, which the window needs. To get it: {_tkinter_command()}"
     absent = [name for name in ("customtkinter", "PIL") if importlib.util.find_spec(name) is None]
     if absent:
         return f"The window needs some more packages. To get them: {EXTRA}"
     return _no_display() or _no_smooth_fonts()
 
 
-def _command() -> str:
+def _tkinter_command() -> str:
     if sys.platform == "win32":
         return 'run the installer of Python again, "Modify", and tick "tcl/tk and IDLE"'
-    for program, command in _INSTALL.items():
-        if shutil.which(program):
-            return command.format(**_TKINTER)
-    return "install the package for tkinter of your system"
+    return _install(_TKINTER) or "install the package for tkinter of your system"
+
+
+def _install(packages: dict[str, str]) -> str:
+    """The command that installs a package here; "" where none is known. `packages` are its names by system."""
+    for program, (system, command) in _INSTALL.items():
+        if system in packages and shutil.which(program):
+            return f"{command} {packages[system]}"
+    return ""
 
 
 def _no_display() -> str:
@@ -49,7 +62,8 @@ def _no_display() -> str:
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return "There is no display here (DISPLAY is not set), so no window can be shown."
     if not os.environ.get("DISPLAY"):
-        return "The window needs X11, and on Wayland the package xwayland. To get it: sudo apt install xwayland"
+        command = _install(_XWAYLAND) or "install the package for Xwayland of your system"
+        return f"The window needs X11, which Wayland has by Xwayland. To get it: {command}"
     import tkinter as tk
 
     try:
@@ -77,5 +91,5 @@ def _no_smooth_fonts() -> str:
         return ""
     return (
         "The Tk of this Python was built without Xft, so its letters would be coarse and Hindi unreadable. "
-        f"Use the Python of your system instead, with its Tk: {_command()}"
+        f"Use the Python of your system instead, with its Tk: {_tkinter_command()}"
     )

@@ -17,7 +17,7 @@ from talk.apps.desktop.fonts import needs_shaping
 from talk.apps.desktop.look import Look, both
 from talk.apps.desktop.runs import EMOJI
 from talk.apps.desktop.sidebar import Row, RowList
-from talk.apps.desktop.widgets import RING, Button, Label, icon, text_picture
+from talk.apps.desktop.widgets import RING, Button, Label, focused, icon, text_picture
 from talk.apps.desktop.words import _, ngettext
 from talk.protocol.limits import MAX_TEXT_POINTS
 
@@ -89,8 +89,6 @@ class Composer:
         self._left = Label(top, size=12, colour="soft")
         self._left.widget.grid(row=0, column=2, sticky="e")
         self._preview = ctk.CTkLabel(self.widget, text="", anchor="w", justify="left")
-        self._preview.grid(row=1, column=0, columnspan=3, sticky="ew", padx=58)
-        self._preview.grid_remove()
 
     def _build_row(self) -> None:
         self.emoji_button = Button(
@@ -134,7 +132,7 @@ class Composer:
         text.bind("<Down>", lambda _: self._moved(1))
         text.bind("<Escape>", lambda _: self._escaped())
         text.bind("<Control-a>", lambda _: self._select_all())
-        text.bind("<Configure>", lambda _: self._grow())
+        text.bind("<Configure>", lambda _: self._resized())
         # Tk on X11 inserts what is marked elsewhere on a middle click; as one paste that is fine.
         text.bind("<FocusIn>", lambda _: self._show_audience(), add="+")
         text.bind("<FocusOut>", lambda _: self._show_audience(), add="+")
@@ -213,6 +211,10 @@ class Composer:
                 self._emoji[name] = cluster
                 self._held.append(picture)
 
+    def _resized(self) -> None:
+        self._who.wrap(max(100, round(self.text.winfo_width() / self._look.scale)))
+        self._grow()
+
     def _grow(self) -> None:
         counted = self.text.count("1.0", "end", "displaylines")
         lines = counted[0] if isinstance(counted, tuple) else (counted or 1)
@@ -224,12 +226,11 @@ class Composer:
     def _show_preview(self, text: str) -> None:
         """Tk shows these scripts letter by letter; this is how it will look."""
         if not needs_shaping(text):
-            if self._preview.winfo_manager():
-                self._preview.grid_remove()
+            self._preview.grid_forget()
             return
         width = max(100, round(self.text.winfo_width() / self._look.scale))
         self._preview.configure(image=text_picture(text[-PREVIEW:], self._look.text_size, "text", wrap=width))
-        self._preview.grid()
+        self._preview.grid(row=1, column=0, columnspan=3, sticky="ew", padx=58)
 
     # ---- keys
 
@@ -333,8 +334,8 @@ class Composer:
         self._icon.configure(image=icon(name, 15, colour))
         self._who.set(audience.problem or audience.words, colour)
         back = "private_soft" if audience.private and not audience.problem else "panel"
-        focused = self.text.focus_get() is self.text if self.text.winfo_viewable() else False
-        edge = "bad" if audience.problem else "private" if audience.private else "accent" if focused else back
+        has_focus = focused(self.text) is self.text
+        edge = "bad" if audience.problem else "private" if audience.private else "accent" if has_focus else back
         self.widget.configure(fg_color=both(back), border_color=both(edge))
         self.text.configure(background=getattr(self._look.palette, back))
         for button in (self.emoji_button,):

@@ -11,7 +11,7 @@ from talk.apps.desktop import pictures
 from talk.apps.desktop.bubbles import AVATAR, EDGE, NAME_SIZE, PAD_X, PILL, PILL_SIZE, TIME_SIZE, Box
 from talk.apps.desktop.fonts import needs_shaping
 from talk.apps.desktop.look import RADIUS, Look, person_colour
-from talk.apps.desktop.runs import Kind, Piece, TextLine
+from talk.apps.desktop.runs import Kind, Piece, TextLine, link_at
 from talk.apps.desktop.selection import Place
 from talk.apps.desktop.words import clock
 from talk.client import Line
@@ -276,7 +276,7 @@ class Painter:
         left = x - box.x - self._look.px(PAD_X)
         for piece in box.lines[number].pieces if number < len(box.lines) else ():
             if piece.kind == Kind.LINK and piece.x <= left <= piece.x + piece.width:
-                return "link", piece.text
+                return "link", link_at(line.text, piece.start)
         return "text", ""
 
     def _is_on_name(self, box: Box, x: int, y: int) -> bool:

@@ -7,10 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import takewhile
 
 from talk.client import Line
 
 MOST = 4_000  # lines that are held; older ones are let go and read again from disk
+
+
+def marked(line: Line, mark: str, reason: str = "") -> Line:
+    """This line of one's own with another mark; as it was where it cannot change any more, just like on disk.
+
+    That is what a device has opened, and what has its place in a room.
+    """
+    if not line.mine or line.seq or line.mark == "delivered":
+        return line
+    return replace(line, mark=mark, reason=reason)
+
+
+def _is_later(other: Line, line: Line) -> bool:
+    """Whether `other` belongs after `line`, as far as their numbers tell."""
+    if other.seq and line.seq:
+        return other.seq > line.seq
+    return 0 < line.row < other.row
 
 
 class Feed:
@@ -23,28 +41,57 @@ class Feed:
         self.filled: set[int] = set()
         self.new_after = 0  # the row after which the line "New messages" stands, 0 for none
         self._ids: set[tuple[str, str]] = set()
+        self._read_from = 0  # the row from which on this device's lines were read
 
     def add(self, line: Line) -> bool:
-        """Take in a new line at its place; False when it was there already and nothing but its marks changed."""
+        """Take in a new line at its place; False when it was there already and nothing but its marks changed.
+
+        One that is older than all that are held is left to the disk, if older ones are there: it comes with its page.
+        """
         if (line.account, line.id) in self._ids:
             return self._update(line)
-        self._ids.add((line.account, line.id))
-        at = len(self.lines)
-        if line.mark not in ("sending", "failed"):
-            while at and self.lines[at - 1].mark == "sending":
-                at -= 1
-        self.lines.insert(at, line)
+        at = self._place_of(line)
+        if at == 0 and self.lines and _is_later(self.lines[0], line) and self.loaded and not self.complete:
+            return False
+        self._insert(at, line)
         return True
+
+    def _insert(self, at: int, line: Line) -> None:
+        self._ids.add((line.account, line.id))
+        self.lines.insert(at, line)
+
+    def _place_of(self, line: Line) -> int:
+        at = here = len(self.lines)
+        if line.mark in ("sending", "failed"):
+            return at
+        while here and self.lines[here - 1].mark in ("sending", "failed"):
+            here -= 1
+            if self.lines[here].mark == "sending":
+                at = here
+        for here in range(at - 1, -1, -1):
+            other = self.lines[here]
+            if other.mark in ("sending", "failed"):  # these stand where they were written, whatever their row
+                continue
+            if _is_later(other, line):
+                at = here
+            elif other.row or other.seq:
+                break
+        return at
 
     def _update(self, line: Line) -> bool:
         at = self.index(line.id, line.account)
-        if at is None or self.lines[at] == line:
+        if at is None:
             return False
-        before = self.lines.pop(at)
-        if self.is_room and before.mark == "sending" and line.mark != "sending":
+        before = self.lines[at]
+        if self.is_room and line.seq and not before.seq:  # now it has a place
+            del self.lines[at]
             self._ids.discard((line.account, line.id))
             return self.add(line)
-        self.lines.insert(at, line)
+        if line.mark == "sending":  # told late
+            line = replace(before, row=before.row or line.row)
+        elif before.mark == "delivered":
+            line = replace(line, mark=before.mark, reason=before.reason)
+        self.lines[at] = line
         return False
 
     def index(self, id: str, account: str = "") -> int | None:
@@ -54,42 +101,67 @@ class Feed:
                 return at
         return None
 
+    def _own(self, id: str) -> int | None:
+        """The same for a line of one's own: anybody may use its id again."""
+        return next((at for at in range(len(self.lines) - 1, -1, -1) if self._is_own(at, id)), None)
+
+    def _is_own(self, at: int, id: str) -> bool:
+        return self.lines[at].id == id and self.lines[at].mine
+
     def mark(self, id: str, mark: str, reason: str = "") -> bool:
-        """What became of one's own line."""
-        at = self.index(id)
-        if at is None or not self.lines[at].mine:
+        """What became of one's own line; False when that is no news."""
+        at = self._own(id)
+        if at is None:
             return False
-        if mark == "stored" and self.lines[at].mark == "delivered":
-            return False
-        self.lines[at] = replace(self.lines[at], mark=mark, reason=reason)
-        return True
+        before = self.lines[at]
+        self.lines[at] = marked(before, mark, reason)
+        return self.lines[at] != before
 
     def remove(self, id: str) -> None:
-        at = self.index(id)
+        """Forget a line of one's own."""
+        at = self._own(id)
         if at is not None:
             line = self.lines.pop(at)
             self._ids.discard((line.account, line.id))
 
-    def add_older(self, older: Iterable[Line], *, asked: int) -> int:
-        """Put a page before everything; how many were new. Fewer than `asked` means that it was the last."""
+    def add_older(self, older: Iterable[Line], *, asked: int, before: int = 0) -> int:
+        """Take in a page of at most `asked` lines before this row (0: the newest); how many now stand at the top.
+
+        Fewer than `asked` means that it was the last. What was told meanwhile may be in the page of the newest, or
+        come before it, and may be followed there by what will be told next.
+        """
+        if (before or self.loaded) and before != self.oldest_row:
+            return 0  # lines were let go meanwhile, so this page does not join on
         page = list(older)
-        new = self._new(page)
+        top = self.lines[0] if self.lines else None
+        older_ones = list(takewhile(lambda line: self._goes_before(line, top), page))
+        new = self._new(older_ones)
         self.lines[:0] = new
+        for line in page[len(older_ones) :]:
+            if (line.account, line.id) in self._ids:
+                self._update(line)
+            else:
+                self._insert(self._place_of(line), line)
         self.loaded = True
+        self._read_from = page[0].row if page else before
         if len(page) < asked:
             self.complete = True
-        return len(new)
+        return len(new) if top is None else self.index(top.id, top.account) or 0
+
+    def _goes_before(self, line: Line, top: Line | None) -> bool:
+        return (line.account, line.id) not in self._ids and (top is None or not _is_later(line, top))
 
     def fill_hole(self, before: Line, found: Iterable[Line]) -> int:
         """Put in what the server has of the lines before this one; how many those were."""
         at = self.index(before.id, before.account)
         if at is None:
             return 0
-        least = self.lines[at - 1].seq if at else 0
+        least = next((line.seq for line in reversed(self.lines[:at]) if line.seq), 0)
         new = self._new([line for line in found if least < line.seq < before.seq])
         self.lines[at:at] = new
-        # What still is missing then nobody can give: somebody is blocked, or the server has lost it.
-        self.filled.add(before.seq)
+        # What still is missing then nobody can give: somebody is blocked, or the server has lost it. What stands before
+        # the first of the page can still be asked for.
+        self.filled.update((before.seq, *(line.seq for line in new[1:])))
         return len(new)
 
     def _new(self, lines: list[Line]) -> list[Line]:
@@ -108,10 +180,14 @@ class Feed:
         for line in self.lines[:surplus]:
             self._ids.discard((line.account, line.id))
         del self.lines[:surplus]
-        self.complete = False
+        # What filled holes is gone too, and is not on this device. No page of the newest is needed any more.
+        first = next((line.seq for line in self.lines if line.seq), 0)
+        self.filled = {seq for seq in self.filled if seq > first}
+        self.loaded, self.complete = True, False
+        self._read_from = next((line.row for line in self.lines if line.row), 0)
         return surplus
 
     @property
     def oldest_row(self) -> int:
         """The row before which the next page of this device's lines ends; 0 when there is none yet."""
-        return next((line.row for line in self.lines if line.row), 0)
+        return self._read_from or next((line.row for line in self.lines if line.row), 0)

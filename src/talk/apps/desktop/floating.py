@@ -9,7 +9,7 @@ from typing import Any
 import customtkinter as ctk
 
 from talk.apps.desktop.look import Look, both
-from talk.apps.desktop.widgets import Button, Label
+from talk.apps.desktop.widgets import Button, Label, focused
 from talk.apps.desktop.words import _
 
 TOAST_MS = 6_000
@@ -33,7 +33,7 @@ class Menu:
     def open(self, x: int, y: int, actions: list[tuple[str, str, Callable[[], object]]]) -> None:
         """`actions` are (icon, words, what to do); x and y are places on the screen."""
         self.close()
-        self._focus_before = self._root.focus_get()
+        self._focus_before = focused(self._root)
         self._frame = ctk.CTkFrame(
             self._root, corner_radius=14, fg_color=both("panel"), border_width=1, border_color=both("line")
         )

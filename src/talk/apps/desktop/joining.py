@@ -17,8 +17,14 @@ from talk.apps.hosting import Hosted
 from talk.client import default_folder
 from talk.client.nearby import Found, servers_nearby
 from talk.encryption.database import FILE
+from talk.local.addresses import home_addresses
 from talk.local.folders import server_folder
 from talk.protocol.link import parse_link
+
+
+def home_interfaces() -> list[str]:
+    """Where to look for chats nearby: at home or in an office, never on the open internet."""
+    return [address for address in home_addresses() if ":" not in address]
 
 
 class Joining:
@@ -38,6 +44,7 @@ class Joining:
         self._network, self._overlay = network, overlay
         self._open, self._leave, self._find, self._hosted, self._told = open, leave, find, hosted, told
         self._page: StartPage | None = None
+        self._typed = ("", "")
         self._chat: Chat | None = None
         self._looking: Future[None] | None = None
         self._to_show: Hosted | None = None  # its invitation, once its owner has come in
@@ -61,8 +68,12 @@ class Joining:
             self._chat = None
 
     def _look_around(self) -> None:
+        interfaces = home_interfaces()
+        if not interfaces:
+            return
+
         async def look() -> None:
-            async with aclosing(servers_nearby()) as changes:
+            async with aclosing(servers_nearby(interfaces=interfaces)) as changes:
                 async for found in changes:
                     self._network.hand_over(lambda found=found: self._show_nearby(found))  # type: ignore[misc]
 
@@ -75,6 +86,7 @@ class Joining:
     # ---- joining
 
     def _join(self, link: str, name: str) -> None:
+        self._typed = (link, name)
         server = parse_link(link).server
         known = self._find(server)
         if known is not None:
@@ -99,8 +111,19 @@ class Joining:
             return True
         self._chat = None
         self._leave(chat)
+        self.go_on()
         self._page.failed(problem)
         return True
+
+    def go_on(self) -> None:
+        """The page was covered by a question: it comes back as it was, if somebody is joining."""
+        if self._page is None or self._page.is_there:
+            return
+        link, name = self._typed
+        self._page = StartPage(self._overlay, self._page.listener, first=self._page.first)
+        self._page.fill(link, name)
+        if self._chat is not None:
+            self._page.busy(_("Joining…"))
 
     def _finish(self) -> None:
         self._page = None

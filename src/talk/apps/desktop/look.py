@@ -30,6 +30,7 @@ class Palette:
     hover: str
     selected: str
     line: str
+    knob: str
     text: str
     soft: str
     accent: str
@@ -53,6 +54,7 @@ class Palette:
     warn: str
     warn_text: str
     bad: str
+    danger: str
     good: str
     people: tuple[str, ...]
 
@@ -64,6 +66,7 @@ DARK = Palette(
     hover="#232c3f",
     selected="#2a3550",
     line="#262f42",
+    knob="#ffffff",
     text="#f1f4fa",
     soft="#8e9bb3",
     accent="#5b7cfa",
@@ -87,6 +90,7 @@ DARK = Palette(
     warn="#4a3a12",
     warn_text="#ffdf92",
     bad="#ff6b6b",
+    danger="#c94455",
     good="#3ecf8e",
     people=("#f0857d", "#7bc862", "#62b0ee", "#ee7fb2", "#ab9bf2", "#f5a96b", "#5fc9c2", "#d3b64f"),
 )
@@ -96,7 +100,8 @@ LIGHT = Palette(
     raised="#f0f3f9",
     hover="#f1f4fa",
     selected="#e2e9fd",
-    line="#e2e7f0",
+    line="#d5dce8",
+    knob="#5a6880",
     text="#141a26",
     soft="#677389",
     accent="#3f61e0",
@@ -120,6 +125,7 @@ LIGHT = Palette(
     warn="#fff0c9",
     warn_text="#6a4b00",
     bad="#c92a3a",
+    danger="#c92a3a",
     good="#16985f",
     people=("#c9463d", "#3c8a2e", "#1f76b8", "#b83f79", "#6f57cf", "#b86a1d", "#16857d", "#8a6f0c"),
 )

@@ -48,7 +48,7 @@ class Network:
         self._waiting: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="talk-network", daemon=True)
-        self._tasks: dict[Path, asyncio.Task[None]] = {}
+        self._tasks: dict[asyncio.Task[None], Path] = {}
         self._stopping = False
 
     def start(self) -> None:
@@ -88,8 +88,12 @@ class Network:
     ) -> Future[None]:
         """Carry out work on the network's loop, and what follows from it in the window.
 
-        `failed` gets a sentence for people, and the error.
+        `failed` gets a sentence for people, and the error. Once it is stopping nothing more is begun.
         """
+        if self._stopping:
+            never: Future[None] = Future()
+            never.cancel()
+            return never
 
         async def carry_out() -> None:
             try:
@@ -109,7 +113,8 @@ class Network:
 
     def call(self, work: Callable[[], object]) -> None:
         """Carry out something on the network's loop that needs no answer."""
-        self._loop.call_soon_threadsafe(work)
+        if not self._stopping:
+            self._loop.call_soon_threadsafe(work)
 
     def hand_over(self, act: Callable[[], object]) -> None:
         """From the network's thread: have this done in the window."""
@@ -129,9 +134,11 @@ class Network:
         """Open a profile and keep it open. `closed` is told when it could not be opened, or has ended."""
 
         def begin() -> None:
-            self._tasks[client.folder] = self._loop.create_task(self._live(client, opened, told, closed))
+            task = self._loop.create_task(self._live(client, opened, told, closed))
+            self._tasks[task] = client.folder
+            task.add_done_callback(self._tasks.pop)
 
-        self._loop.call_soon_threadsafe(begin)
+        self.call(begin)
 
     def serve(self, control: ControlServer) -> None:
         """Answer on this control socket until the thread ends."""
@@ -146,15 +153,18 @@ class Network:
         """Close one profile; what waits to be sent stays on disk."""
 
         async def end() -> None:
-            task = self._tasks.pop(folder, None)
-            if task is not None:
+            tasks = {task for task, place in self._tasks.items() if place == folder}
+            for task in tasks:
                 task.cancel()
-                await asyncio.wait({task}, timeout=STOP_WITHIN)
+            if tasks:
+                await asyncio.wait(tasks, timeout=STOP_WITHIN)
 
         self.ask(end, lambda _: then() if then is not None else None)
 
     def stop(self) -> None:
         """Close every profile and end the thread; it waits for that as long as it may take at most."""
+        if self._stopping:
+            return
         self._stopping = True
         ending = asyncio.run_coroutine_threadsafe(self._end_all(), self._loop)
         with contextlib.suppress(TimeoutError):
@@ -191,7 +201,7 @@ class Network:
         self._waiting.put(lambda: closed(words, problem))
 
     async def _end_all(self) -> None:
-        tasks = set(self._tasks.values())
+        tasks = set(self._tasks)
         for task in tasks:
             task.cancel()
         if tasks:

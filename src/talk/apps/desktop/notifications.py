@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,18 +26,16 @@ class Notifications:
         self._last: dict[str, float] = {}
         self._notifier: Any = None
 
-    def words_for(self, name: str, room: str, text: str, *, private: bool, show_text: bool) -> tuple[str, str]:
-        """Title and text of a notification. A private text stays out of it unless asked for."""
-        if private and not show_text:
-            return name, _("sent you a private message")
-        title = name if private else f"{name} · {room}"
-        return title, text[:MOST_TEXT]
+    def show(self, key: str, title: str, text: str, clicked: Callable[[], object]) -> None:
+        """Show one, unless the same conversation has just had one. `text` is "" for a private one that is not shown.
 
-    def show(self, key: str, title: str, text: str, now: float, clicked: Callable[[], object]) -> None:
-        """Show one, unless the same conversation has just had one. `clicked` is called in the window."""
+        `clicked` is called in the window.
+        """
+        now = time.monotonic()
         if now - self._last.get(key, -WITHIN) < WITHIN:
             return
         self._last[key] = now
+        message = text[:MOST_TEXT] or _("sent you a private message")
 
         async def send() -> None:
             if self._notifier is None:
@@ -44,6 +43,6 @@ class Notifications:
                 from desktop_notifier import DesktopNotifier, Icon
 
                 self._notifier = DesktopNotifier(app_name="TAlk", app_icon=Icon(path=LOGO))
-            await self._notifier.send(title=title, message=text, on_clicked=lambda: self._network.hand_over(clicked))
+            await self._notifier.send(title=title, message=message, on_clicked=lambda: self._network.hand_over(clicked))
 
         self._network.ask(send)

@@ -9,7 +9,7 @@ from typing import Any
 import customtkinter as ctk
 
 from talk.apps.desktop.look import both
-from talk.apps.desktop.widgets import Button, Label
+from talk.apps.desktop.widgets import Button, Label, focused
 from talk.apps.desktop.words import _
 
 MARGIN = 24
@@ -44,7 +44,7 @@ class Overlay:
         """A new empty card with this title; what is placed into it is up to the caller."""
         self.close(tell=False)
         self._closed, self._may_close = closed, may_close
-        self._focus_before = self._root.focus_get()
+        self._focus_before = focused(self._root)
         card = ctk.CTkFrame(self._cover, corner_radius=22, fg_color=both("panel"), width=width)
         card.grid(row=0, column=0, pady=MARGIN, sticky="ns" if scroll else "")
         card.grid_columnconfigure(0, weight=1, minsize=width - 56)

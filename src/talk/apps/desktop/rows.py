@@ -12,12 +12,14 @@ MOST_PEOPLE = 200  # who are shown as found
 
 def rows_of(chat: Chat, search: str) -> list[Row]:
     """The conversations, or those that fit what is searched for, and people who fit it."""
-    wanted = search.strip().casefold().removeprefix("@")
+    wanted = search.strip().casefold().lstrip("@＠﹫")
     here = chat.client.here()
     rows = [
         _row(chat, each, here)
         for each in chat.in_order()
-        if not wanted or wanted in f"{chat.title_of(each.key)}\n{each.last.text if each.last else ''}".casefold()
+        if not wanted
+        or wanted in chat.title_of(each.key).casefold()
+        or (each.last and wanted in each.last.text.casefold())
     ]
     if not wanted:
         return rows
@@ -27,7 +29,7 @@ def rows_of(chat: Chat, search: str) -> list[Row]:
         if wanted in name.casefold() and account not in chat.conversations and account != chat.client.account
     ]
     if people:
-        people.sort(key=lambda row: row.name)
+        people.sort(key=lambda row: row.name.casefold())
         rows += [Row("", _("People here")), *people[:MOST_PEOPLE]]
     return rows or [Row("", _("Nothing found"))]
 

@@ -5,6 +5,7 @@ Pure: how wide a piece is, it is told. Every piece knows its place in the text, 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -21,10 +22,11 @@ class Kind(Enum):
     SHAPED = "shaped"
 
 
-# UTS 51, ED-15 and 1.4.9: what is an emoji by default, or is made one by what follows it.
+# UTS 51, ED-15 and 1.4.9: what is an emoji by default, or is made one by what follows it. A digit is one as a key only.
 _ELEMENT = (
     r"(?:\p{RI}\p{RI}|[0-9#*]\uFE0F?\u20E3"
-    r"|(?:\p{Emoji_Presentation}|\p{Emoji}\uFE0F|\p{Emoji}\p{EMod})(?:\p{EMod}|\uFE0F)?(?:[\U000E0020-\U000E007E]+\U000E007F)?)"
+    r"|(?:\p{Emoji_Presentation}|(?![0-9#*])\p{Emoji}\uFE0F|\p{EBase}\p{EMod})"
+    r"(?:\p{EMod}|\uFE0F)?(?:[\U000E0020-\U000E007E]+\U000E007F)?)"
 )
 _JOINED = r"(?:\p{Extended_Pictographic}(?:\p{EMod}|\uFE0F)?)"
 EMOJI = regex.compile(rf"{_ELEMENT}(?:\u200D{_JOINED})*|{_JOINED}(?:\u200D{_JOINED})+")
@@ -33,6 +35,7 @@ _AFTER_LINK = ".,;:!?'\")]}»”’"
 _WORD = regex.compile(r"[^ \t\n]+")
 # The fonts of other scripts have no Latin letters.
 _LATIN = regex.compile(r"[!-~]*[A-Za-z@#$%&_][!-~]*")
+_LETTER = regex.compile(r"\X")  # UAX 29: what a reader takes for one, with its accents and joined signs
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +66,62 @@ class TextLine:
 Measure = Callable[[Kind, str], int]
 
 
-def pieces_of(word: str, start: int, shapes: Callable[[str], bool]) -> Iterator[tuple[Kind, str, int]]:
+Part = tuple[Kind, str, int]
+
+
+def pieces_of(word: str, start: int, shapes: Callable[[str], bool]) -> Iterator[Part]:
     """A word cut by how its parts are drawn, each with its place. `shapes` says what Tk would draw wrong."""
-    if word.isascii() and "://" not in word and not word[:1].isdigit():
-        yield Kind.TEXT, word, start
-        return
-    link = LINK.search(word)
-    if link is not None:
-        yield from _around_link(word, start, link.start(), _end_of_link(link), shapes)
-        return
+
+    def plain(text: str, start: int) -> Iterator[Part]:
+        return _plain(text, start, shapes)
+
     place = 0
-    for found in EMOJI.finditer(word):
+    for begin, end in _links(word):
+        yield from _around_emoji(word[place:begin], start + place, plain)
+        yield from _around_emoji(word[begin:end], start + begin, _as_link)
+        place = end
+    yield from _around_emoji(word[place:], start + place, plain)
+
+
+def link_at(text: str, place: int) -> str:
+    """The whole link of which this place of the text is a part, however it was cut into lines; "" for none."""
+    return next((text[begin:end] for begin, end in _links(text) if begin <= place < end), "")
+
+
+def _links(text: str) -> Iterator[tuple[int, int]]:
+    if "://" not in text:
+        return
+    for found in LINK.finditer(text):
+        link = _without_punctuation(found[0])
+        if not link.endswith("://"):
+            yield found.start(), found.start() + len(link)
+
+
+def _without_punctuation(link: str) -> str:
+    """The link without what belongs to the sentence around it. A bracket that was opened inside stays."""
+    while link[-1] in _AFTER_LINK and not link.endswith("://"):
+        if link[-1] == ")" and link.count("(") >= link.count(")"):
+            break
+        link = link[:-1]
+    return link
+
+
+def _around_emoji(text: str, start: int, cut: Callable[[str, int], Iterator[Part]]) -> Iterator[Part]:
+    place = 0
+    for found in () if text.isascii() else EMOJI.finditer(text):
         if found.start() > place:
-            yield from _plain(word[place : found.start()], start + place, shapes)
+            yield from cut(text[place : found.start()], start + place)
         yield Kind.EMOJI, found[0], start + found.start()
         place = found.end()
-    if place < len(word):
-        yield from _plain(word[place:], start + place, shapes)
+    if place < len(text):
+        yield from cut(text[place:], start + place)
 
 
-def _plain(text: str, start: int, shapes: Callable[[str], bool]) -> Iterator[tuple[Kind, str, int]]:
+def _as_link(text: str, start: int) -> Iterator[Part]:
+    yield Kind.LINK, text, start
+
+
+def _plain(text: str, start: int, shapes: Callable[[str], bool]) -> Iterator[Part]:
     if not shapes(text):
         yield Kind.TEXT, text, start
         return
@@ -96,24 +135,6 @@ def _plain(text: str, start: int, shapes: Callable[[str], bool]) -> Iterator[tup
         yield Kind.SHAPED, text[place:], start + place
 
 
-def _end_of_link(found: regex.Match[str]) -> int:
-    """Where the link ends, without the punctuation of the sentence around it."""
-    text = found[0]
-    while text[-1] in _AFTER_LINK and not (text[-1] == ")" and "(" in text):
-        text = text[:-1]
-    return int(found.start()) + len(text)
-
-
-def _around_link(
-    word: str, start: int, begin: int, end: int, shapes: Callable[[str], bool]
-) -> Iterator[tuple[Kind, str, int]]:
-    if begin:
-        yield from pieces_of(word[:begin], start, shapes)
-    yield Kind.LINK, word[begin:end], start + begin
-    if end < len(word):
-        yield from pieces_of(word[end:], start + end, shapes)
-
-
 class _Lines:
     """Puts pieces one after the other, and begins a new line where the next one does not fit."""
 
@@ -124,12 +145,13 @@ class _Lines:
         self.lines: list[TextLine] = []
 
     def word(self, parts: list[tuple[Kind, str, int]], spaces: int) -> None:
-        """Add one word; `spaces` stand before it."""
+        """Add one word; `spaces` stand before it. Those that begin a line of the text indent it, if there is room."""
         widths = [self._measure(kind, text) for kind, text, _ in parts]
         gap = spaces * self._space
-        if self._pieces and self._x + gap + sum(widths) > self._most and sum(widths) <= self._most:
+        fits = self._x + gap + sum(widths) <= self._most
+        if self._pieces and not fits and sum(widths) <= self._most:
             self.break_at(parts[0][2])
-        elif self._pieces:
+        elif self._pieces or fits:
             self._x += gap
         for (kind, text, start), width in zip(parts, widths, strict=True):
             self._add(kind, text, start, width)
@@ -137,23 +159,25 @@ class _Lines:
     def _add(self, kind: Kind, text: str, start: int, width: int) -> None:
         if self._pieces and self._x + width > self._most:
             self.break_at(start)
-        while width > self._most and kind in (Kind.TEXT, Kind.LINK) and len(text) > 1:
-            fits = self._how_many_fit(kind, text)
-            self._put(kind, text[:fits], start, self._measure(kind, text[:fits]))
-            text, start = text[fits:], start + fits
-            width = self._measure(kind, text)
-            self.break_at(start)
-        self._put(kind, text, start, width)
+        if width <= self._most or kind == Kind.EMOJI:
+            self._put(kind, text, start, width)
+            return
+        ends = [found.end() for found in _LETTER.finditer(text)]
+        first = begin = 0
+        while True:
+            after = self._first_that_does_not_fit(kind, text, ends, first)
+            part = text[begin : ends[after - 1]]
+            self._put(kind, part, start + begin, self._measure(kind, part))
+            if after == len(ends):
+                return
+            first, begin = after, ends[after - 1]
+            self.break_at(start + begin)
 
-    def _how_many_fit(self, kind: Kind, text: str) -> int:
-        low, high = 1, len(text) - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            if self._measure(kind, text[:middle]) <= self._most:
-                low = middle
-            else:
-                high = middle - 1
-        return low
+    def _first_that_does_not_fit(self, kind: Kind, text: str, ends: list[int], first: int) -> int:
+        """Of the letters from number `first` on; one always fits. A letter is taken to be a pixel wide at least."""
+        begin = ends[first - 1] if first else 0
+        last = min(len(ends), first + 1 + self._most)
+        return bisect_right(ends, self._most, first + 1, last, key=lambda end: self._measure(kind, text[begin:end]))
 
     def _put(self, kind: Kind, text: str, start: int, width: int) -> None:
         self._pieces.append(Piece(kind, text, start, self._x, width))
@@ -173,7 +197,7 @@ def lay_out(text: str, most: int, measure: Measure, shapes: Callable[[str], bool
         end = 0
         for found in _WORD.finditer(paragraph):
             start = paragraph_start + found.start()
-            lines.word(list(pieces_of(found[0], start, shapes)), found.start() - end if end or found.start() else 0)
+            lines.word(list(pieces_of(found[0], start, shapes)), found.start() - end)
             end = found.end()
         paragraph_start += len(paragraph) + 1
         lines.break_at(paragraph_start)

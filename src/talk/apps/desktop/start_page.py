@@ -40,7 +40,7 @@ class StartPage:
     """Opens on the overlay. `failed` says why joining did not work, and lets the person try again."""
 
     def __init__(self, overlay: Overlay, listener: Listener, *, first: bool) -> None:
-        self._overlay, self._listener = overlay, listener
+        self._overlay, self.listener, self.first = overlay, listener, first
         self.found: list[Found] = []
         body = overlay.open("" if first else _("Join a chat"), width=WIDTH, may_close=not first, closed=listener.closed)
         if first:
@@ -133,6 +133,17 @@ class StartPage:
 
     # ---- joining
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it is on the screen, and nothing else came in its place."""
+        return bool(self._problem.widget.winfo_exists())
+
+    def fill(self, link: str, name: str) -> None:
+        """Put in what was typed before."""
+        self.link.set(link)
+        self.name.set(name)
+        self.name.focus()
+
     def _changed(self, _text: str) -> None:
         self._problem.set("")
 
@@ -151,7 +162,7 @@ class StartPage:
             self.failed(said(error))
             return
         self.busy(_("Joining…"))
-        self._listener.join(link.text, name)
+        self.listener.join(link.text, name)
 
     def _read_link(self) -> Link:
         if not self.link.text.strip():
@@ -165,7 +176,7 @@ class StartPage:
             self.failed(_("Type your name first.") if not self.name.text.strip() else said(error))
             self.name.focus()
             return
-        self._listener.host(name)
+        self.listener.host(name)
 
     def busy(self, words: str) -> None:
         """Something is on its way."""
@@ -175,7 +186,7 @@ class StartPage:
 
     def failed(self, words: str) -> None:
         """Say why it did not work."""
-        if self._problem.widget.winfo_exists():
+        if self.is_there:
             self._problem.set(words, "bad")
             for button in (self.join_button, self.host_button):
                 button.enable(True)

@@ -55,6 +55,7 @@ class Talking:
             chat.take(conversations)
             self._changed(chat)
 
+        chat.asking()
         self._network.ask(chat.client.conversations, take, lambda words, _: self._told(words))
 
     def load(self, chat: Chat, key: str) -> None:
@@ -67,7 +68,7 @@ class Talking:
         def take(page: list[Line]) -> None:
             self._loading.discard((id(chat), key))
             first = not feed.loaded
-            count = feed.add_older(page, asked=PAGE)
+            count = feed.add_older(page, asked=PAGE, before=before)
             if self._pane.chat is chat and self._pane.key == key:
                 self._pane.messages.changed(older=0 if first else count)
                 self._pane.show_empty()

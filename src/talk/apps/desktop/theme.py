@@ -27,6 +27,7 @@ def _gnome_is_dark() -> bool:
             [program, "get", "org.gnome.desktop.interface", "color-scheme"],
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=WITHIN,
             check=False,
         )

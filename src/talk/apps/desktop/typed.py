@@ -37,7 +37,7 @@ class ToPerson:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """For a name that has to be asked for first. `text` is "" while only the name stands there."""
+    """For a name that has to be asked for first."""
 
     name: str
     text: str
@@ -56,6 +56,7 @@ class Nothing:
     reason: str = ""
 
 
+SOMEBODY = "?"  # whom a conversation with one person is with; this is nobody's name
 Meaning = ToRoom | ToPerson | Unknown | Command | Nothing
 
 
@@ -65,22 +66,25 @@ def meaning(text: str, chat: Chat, key: str) -> Meaning:
     if not text.strip() or conversation is None:
         return Nothing()
     try:
-        line = read_line(text) if conversation.is_room or starts_with_at(text) or _is_command(text) else None
+        if conversation.is_room or starts_with_at(text) or _is_command(text):
+            line = read_line(text)
+        else:
+            line = read_line(text, SOMEBODY)
     except (ClientError, Refused) as error:
         return Nothing(said(error))
     match line:
         case Say(words):
             return ToRoom(key, words)
+        case Tell(name, words) if name is SOMEBODY:
+            return ToPerson(key, words)
         case Tell(name, words):
             account = account_of(chat, name)
+            if account and account == chat.client.account:
+                return Nothing(_("That is you. Nothing will be sent."))
             return ToPerson(account, words) if account else Unknown(name, words)
         case Ask(word, argument):
             return Command(word, argument)
-    try:
-        plain = read_line(text, conversation.name or "?")
-    except (ClientError, Refused) as error:
-        return Nothing(said(error))
-    return ToPerson(key, plain.text) if isinstance(plain, Tell) else Nothing()
+    return Nothing()
 
 
 def _is_command(text: str) -> bool:
@@ -104,13 +108,14 @@ def audience(text: str, chat: Chat, key: str, problems: dict[str, str]) -> Audie
     conversation = chat.conversations.get(key)
     if conversation is None:
         return Audience("")
+    if _is_command(text):
+        return Audience(_("For TAlk itself: nobody reads this"))
     if chat.state in (State.ENDED, State.CLOSED):
         return Audience("", problem=_("This chat is closed, so nothing can be sent."))
     if starts_with_at(text):
         return _private_audience(text, chat, key, problems)
     if conversation.disputed:
-        words = _("The keys of {name} have changed. Nothing is sent until you have looked at that.")
-        return Audience("", private=True, problem=words.format(name=conversation.name))
+        return _disputed(conversation.name)
     if conversation.is_room:
         return Audience(_("Everybody in the lobby reads this"))
     return Audience(_("Only {name} can read this").format(name=conversation.name), private=True)
@@ -122,15 +127,26 @@ def _private_audience(text: str, chat: Chat, key: str, problems: dict[str, str])
         return Audience(_("Private: write the name, then your text"), private=True)
     name = address[0]
     account = account_of(chat, name)
-    if text.rstrip("\n").endswith(name):  # the name is still being typed
+    if _is_typing_name(text, address):
         if not account:
             return Audience(_("Private: write the name, then your text"), private=True)
     elif name.casefold() in problems:
         return Audience("", private=True, problem=problems[name.casefold()])
+    elif any(each.disputed and each.name.casefold() == name.casefold() for each in chat.conversations.values()):
+        return _disputed(name)
     if account == chat.client.account:
         return Audience("", private=True, problem=_("That is you. Nothing will be sent."))
     shown = chat.conversations[account].name if account in chat.conversations else name
     return Audience(_("Only {name} can read this").format(name=shown), private=True)
+
+
+def _disputed(name: str) -> Audience:
+    words = _("The keys of {name} have changed. Nothing is sent until you have looked at that.")
+    return Audience("", private=True, problem=words.format(name=name))
+
+
+def _is_typing_name(text: str, address: tuple[str, str]) -> bool:
+    return not address[1] and text.rstrip("\n").endswith(address[0])
 
 
 def name_to_check(text: str, chat: Chat) -> str:
@@ -138,7 +154,7 @@ def name_to_check(text: str, chat: Chat) -> str:
     if not starts_with_at(text):
         return ""
     address = split_address(text)
-    if address is None or not address[0] or text.rstrip("\n").endswith(address[0]):
+    if address is None or not address[0] or _is_typing_name(text, address):
         return ""
     return "" if account_of(chat, address[0]) else address[0]
 
@@ -146,10 +162,11 @@ def name_to_check(text: str, chat: Chat) -> str:
 def suggestions(text: str, chat: Chat, key: str) -> list[Suggestion]:
     """What a text that is only the beginning of a name or a command may become."""
     stripped = text.lstrip()
-    if not stripped or " " in stripped or "\n" in stripped:
+    if not stripped or any(map(str.isspace, stripped)):
         return []
-    if starts_with_at(text):
-        return _people(stripped[1:].casefold(), chat)
+    address = split_address(text)
+    if address is not None:
+        return _people(address[0].casefold(), chat) if not address[1] else []
     if stripped[0] in "?？﹖" and stripped[1:].isalpha() | (len(stripped) == 1):
         wanted = stripped[1:].lower()
         return [
@@ -168,6 +185,11 @@ def _people(wanted: str, chat: Chat) -> list[Suggestion]:
     found = [
         Suggestion(f"@{name} ", name, account=account, here=account in here)
         for account, name in people.items()
-        if name and wanted in name.casefold()
+        if name and wanted in name.casefold() and _is_read_back(name)
     ]
     return sorted(found, key=lambda each: (not each.name.casefold().startswith(wanted), not each.here, each.name))
+
+
+def _is_read_back(name: str) -> bool:
+    """Whether a line to this name goes to it: with "bob (earlier keys)" it would go to who is bob now."""
+    return split_address(f"@{name} hi") == (name, "hi")

@@ -19,6 +19,7 @@ from talk.apps.desktop.pictures import emoji_image, icon_image
 from talk.apps.desktop.runs import EMOJI, Kind, pieces_of
 
 SHARP = 2  # pictures of texts are drawn this much larger, for screens with scaling
+ICON_GAP = 8  # pixels at 100 %, between an icon and a text that is a picture
 RING = 2  # pixels of a focus ring
 
 Widget = Any  # CustomTkinter has no types
@@ -64,10 +65,28 @@ def _pillow_font(text: str, size: int, bold: bool) -> Any:
     return shaping_font(text, size, bold=bold) if needs_shaping(text) else pillow_font(BOLD if bold else REGULAR, size)
 
 
-def text_picture(text: str, size: int, colour: str, *, bold: bool = False, wrap: int = 0) -> Any:
-    """A text as a picture for light and dark, in a colour of the palette; `wrap` is a width in pixels, 0 for none."""
-    light, dark = (_wrapped(text, size, getattr(palette, colour), bold, wrap) for palette in (LIGHT, DARK))
+def text_picture(
+    text: str, size: int, colour: str, *, bold: bool = False, wrap: int = 0, icon_name: str = "", icon_size: int = 0
+) -> Any:
+    """A text as a picture for light and dark, in a colour of the palette, with an icon before it perhaps.
+
+    `wrap` is a width in pixels at which lines end, 0 for none.
+    """
+    pictures = []
+    for palette in (LIGHT, DARK):
+        ink = getattr(palette, colour)
+        picture = _wrapped(text, size, ink, bold, wrap)
+        pictures.append(_beside(icon_image(icon_name, icon_size * SHARP, ink), picture) if icon_name else picture)
+    light, dark = pictures
     return ctk.CTkImage(light, dark, size=(light.width // SHARP, light.height // SHARP))
+
+
+def _beside(left: Image.Image, right: Image.Image) -> Image.Image:
+    gap = ICON_GAP * SHARP
+    whole = Image.new("RGBA", (left.width + gap + right.width, max(left.height, right.height)), (0, 0, 0, 0))
+    whole.alpha_composite(left, (0, (whole.height - left.height) // 2))
+    whole.alpha_composite(right, (left.width + gap, (whole.height - right.height) // 2))
+    return whole
 
 
 def _wrapped(text: str, size: int, colour: str, bold: bool, wrap: int) -> Image.Image:
@@ -127,12 +146,23 @@ class Label:
         )
         self.set(text)
 
+    def wrap(self, width: int) -> None:
+        """End lines at this width, in pixels at 100 %."""
+        if width != self._wrap:
+            self._wrap = width
+            self.widget.configure(wraplength=width)
+            self._show()
+
     def set(self, text: str, colour: str = "") -> None:
         """Show another text, in another colour of the palette where one is given."""
         if text == self.text and colour in ("", self._colour):
             return
         self.text, self._colour = text, colour or self._colour
         self.widget.words = text
+        self._show()
+
+    def _show(self) -> None:
+        text = self.text
         if needs_picture(text):
             picture = text_picture(text, self._size, self._colour, bold=self._bold, wrap=self._wrap)
             self.widget.configure(text="", image=picture)
@@ -146,7 +176,7 @@ STYLES = {
     "plain": ("raised", "selected", "text"),
     "quiet": ("", "hover", "soft"),
     "private": ("private", "private", "on_private"),
-    "danger": ("bad", "bad", "on_accent"),
+    "danger": ("danger", "danger", "on_accent"),
 }
 
 
@@ -201,12 +231,15 @@ class Button:
         if wanted == self._shown:  # a button of CustomTkinter takes 3 ms to show the same again
             return
         self._shown = wanted
-        picture = icon(self._icon, round(self._size * 1.35), self._ink) if self._icon else None
-        shown = self.text
-        self.widget.words = shown or self.tip  # what it says, however that is drawn
-        if shown and needs_picture(shown):
-            picture, shown = text_picture(shown, self._size, self._ink, bold=self._style == "accent"), ""
-        self.widget.configure(text=shown, image=picture)
+        size = round(self._size * 1.35)
+        self.widget.words = self.text or self.tip  # what it says, however that is drawn
+        if self.text and needs_picture(self.text):
+            bold = self._style == "accent"
+            picture = text_picture(self.text, self._size, self._ink, bold=bold, icon_name=self._icon, icon_size=size)
+            self.widget.configure(text="", image=picture)
+        else:
+            picture = icon(self._icon, size, self._ink) if self._icon else None
+            self.widget.configure(text=self.text, image=picture)
 
     def enable(self, enabled: bool) -> None:
         self.widget.configure(state="normal" if enabled else "disabled")
@@ -230,6 +263,15 @@ def master_colour(master: Widget) -> Any:
             return colour
         master = master.master
     return both("back")
+
+
+def focused(widget: Widget) -> tk.Misc | None:
+    """What has the focus in this program; None also for a dialog of Tk's own, which tkinter does not know."""
+    try:
+        found: tk.Misc | None = widget.focus_get()
+    except KeyError:
+        return None
+    return found
 
 
 def focusable(widget: Widget, press: Callable[[], object], ring: Callable[[bool], object]) -> None:
@@ -376,8 +418,8 @@ class Switch:
             command=lambda: changed(self.on),
             progress_color=both("accent"),
             fg_color=both("line"),
-            button_color="#ffffff",
-            button_hover_color="#ffffff",
+            button_color=both("knob"),
+            button_hover_color=both("knob"),
             switch_width=40,
             switch_height=22,
             border_width=3,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import threading
-import time
 import tkinter as tk
 import webbrowser
 from pathlib import Path
@@ -22,20 +20,20 @@ from talk.apps.desktop.chats import Changes, Chat, Part, State
 from talk.apps.desktop.floating import Menu, Toast
 from talk.apps.desktop.joining import Joining
 from talk.apps.desktop.look import HEADER, SIDEBAR, SIDEBAR_HIDES_UNDER, Look, both
+from talk.apps.desktop.messages import MessageList
 from talk.apps.desktop.network import Network
 from talk.apps.desktop.notifications import Notifications
 from talk.apps.desktop.overlay import Overlay
 from talk.apps.desktop.panel import Panel
+from talk.apps.desktop.preferences import Preferences, screen_scale, use_own_scaling
 from talk.apps.desktop.rail import Rail
 from talk.apps.desktop.rows import rows_of
 from talk.apps.desktop.said import said
 from talk.apps.desktop.settings import Settings, save
-from talk.apps.desktop.settings_page import Listener as SettingsListener
-from talk.apps.desktop.settings_page import settings_page
 from talk.apps.desktop.sidebar import RowList
 from talk.apps.desktop.talking import Talking
 from talk.apps.desktop.theme import system_is_dark
-from talk.apps.desktop.widgets import Button, Field
+from talk.apps.desktop.widgets import Button, Field, focused
 from talk.apps.desktop.words import _
 from talk.apps.join import forget
 from talk.client import Client, ClientEvent, Line, Ready
@@ -45,6 +43,7 @@ from talk.protocol.link import parse_link
 TITLE = "TAlk"
 SMALLEST, USUAL = (420, 480), (1080, 740)
 PUMP_MS = 16
+COMMAND_KEYS = 0x4 | 0x8  # Control and Alt (Command on macOS), as bits of an event's state
 LIST_MS = 100  # the list is drawn anew at most this often
 PASSPHRASE_WITHIN = 600.0  # seconds to type one
 
@@ -61,9 +60,9 @@ class Window:
         self.is_narrow = False
         self._list_later = ""
         self._closing = False
-        self._scaled = 1.0  # what CustomTkinter begins with
         words.use_language(settings.language or words.system_language())
         fonts.give_to_tk()
+        use_own_scaling()
         self.root: Any = ctk.CTk(className="TAlk")
         self.root.withdraw()
         # It looks 33 times a second for another mode of the system, which it is told not to follow.
@@ -72,13 +71,15 @@ class Window:
         self.root.unbind_all("<Button-1>")
         if not settings.theme:
             settings.theme = "dark" if system_is_dark() else "light"
-        self.look = Look(dark=settings.theme == "dark", scale=self._scale(), text_size=settings.text_size)
-        self._give_look_to_ctk()
+        scale = settings.scale or screen_scale(self.root)
+        self.look = Look(dark=settings.theme == "dark", scale=scale, text_size=settings.text_size)
+        self.preferences = Preferences(self)
+        self.preferences.give_look_to_ctk()
         self.root.title(TITLE)
         self.root.iconphoto(True, tk.PhotoImage(file=str(pictures.LOGO)))
         self.root.configure(fg_color=both("back"))
         self.root.protocol("WM_DELETE_WINDOW", self.ask_close)
-        self._place_window()
+        self.preferences.place_window()
         self._build()
         self.network.start()
         if settings.hosting:
@@ -89,28 +90,6 @@ class Window:
             self.joining.start(first=True)
 
     # ---- building
-
-    def _scale(self) -> float:
-        return self.settings.scale or max(1.0, round(self.root.winfo_fpixels("1i") / 96 * 4) / 4)
-
-    def _give_look_to_ctk(self) -> None:
-        ctk.set_appearance_mode("dark" if self.look.dark else "light")
-        if self._scaled != self.look.scale:  # every widget is drawn anew by it, 60 ms
-            self._scaled = self.look.scale
-            ctk.set_widget_scaling(self.look.scale)
-
-    def _place_window(self) -> None:
-        self.root.minsize(*SMALLEST)
-        # For a second after a scaling is set, CustomTkinter would hold the window at 600x500, and then let it jump.
-        self.root.maxsize(1_000_000, 1_000_000)
-        wide = min(self.look.px(USUAL[0]), self.root.winfo_screenwidth() * 9 // 10)
-        tall = min(self.look.px(USUAL[1]), self.root.winfo_screenheight() * 9 // 10)
-        self.root.geometry(f"{wide}x{tall}")
-        with contextlib.suppress(tk.TclError):
-            if self.settings.geometry:
-                tk.Wm.geometry(self.root, self.settings.geometry)
-            if self.settings.maximized:
-                self.root.attributes("-zoomed", True)
 
     def _build(self) -> None:
         self.root.grid_rowconfigure(0, weight=1)
@@ -144,6 +123,13 @@ class Window:
         self.root.bind("<Configure>", self._resized)
         self.root.bind("<FocusIn>", lambda _: self._read_now(), add="+")
         self.root.bind("<Control-k>", lambda _: self.search.focus())
+        self.root.bind("<Key>", self._key_elsewhere)
+
+    def _key_elsewhere(self, event: tk.Event[Any]) -> None:
+        """What is typed while a list has the focus goes to the composer."""
+        is_command = int(event.state) & COMMAND_KEYS or not event.char or not event.char.isprintable()
+        if isinstance(event.widget, MessageList | RowList) and not is_command:
+            self.pane.composer.insert(event.char)
 
     def _build_side(self) -> None:
         self.side = ctk.CTkFrame(self.root, width=SIDEBAR, corner_radius=0, fg_color=both("panel"))
@@ -228,6 +214,7 @@ class Window:
         def done(typed: str) -> None:
             answer[0] = typed
             answered.set()
+            self.joining.go_on()
 
         def ask() -> None:
             pages.ask_text(
@@ -257,9 +244,10 @@ class Window:
         reading = self._reading(chat)
         changes = chat.told(event, reading=reading)
         if isinstance(event, Ready):
-            self.joining.settled(chat, "")
+            was_joined = self.joining.settled(chat, "")
             self._show_rail()
-            self._switch_chat(self.chats.index(chat)) if self.chat is None or self.chat is chat else None
+            if was_joined or self.chat in (None, chat):
+                self._switch_chat(self.chats.index(chat))
             self.joining.came_in()
         self._apply(chat, changes)
         if changes.line is not None and not changes.line.mine and changes.key != reading:
@@ -301,8 +289,8 @@ class Window:
 
     def _reading(self, chat: Chat) -> str:
         """The conversation of this chat that a person is looking at, to its end."""
-        focused = self.root.focus_displayof() is not None and not self.overlay.is_open
-        return self.pane.key if chat is self.pane.chat and focused and self.pane.messages.follow else ""
+        is_seen = focused(self.root) is not None and not self.overlay.is_open
+        return self.pane.key if chat is self.pane.chat and is_seen and self.pane.messages.follow else ""
 
     def _apply(self, chat: Chat, changes: Changes) -> None:
         if Part.RELOAD in changes.parts:
@@ -426,7 +414,7 @@ class Window:
 
     def _uncovered(self) -> None:
         """A page has gone, and the conversation can be seen again."""
-        if self.root.focus_get() in (None, self.root):
+        if focused(self.root) in (None, self.root):
             self.pane.composer.focus()
         self._read_now()
 
@@ -461,78 +449,15 @@ class Window:
         if self.settings.sound:
             self.root.bell()
         if self.settings.notify:
-            title, text = self.notifications.words_for(
-                line.name,
-                chat.title_of(line.conversation),
-                line.text,
-                private=not conversation.is_room,
-                show_text=self.settings.notify_private_text,
-            )
-            self.notifications.show(
-                line.conversation, title, text, time.monotonic(), lambda: self._notification_clicked(chat, line)
-            )
+            text = line.text if conversation.is_room or self.settings.notify_private_text else ""
+            title = f"{line.name} · {chat.title_of(line.conversation)}" if conversation.is_room else line.name
+            self.notifications.show(line.conversation, title, text, lambda: self._notification_clicked(chat, line))
 
     def _notification_clicked(self, chat: Chat, line: Line) -> None:
         if chat in self.chats:
             self.come_to_front()
             self._switch_chat(self.chats.index(chat))
             self.show_conversation(line.conversation)
-
-    # ---- settings
-
-    def show_settings(self) -> None:
-        settings_page(
-            self.overlay,
-            self.settings,
-            SettingsListener(
-                theme=self.set_theme,
-                scale=self._set_scale,
-                text_size=self._set_text_size,
-                language=self._set_language,
-                changed=lambda: save(self.folder, self.settings),
-                rename=self.actions.ask_name,
-                forget=self.actions.ask_forget,
-            ),
-            dark=self.look.dark,
-            language=self.settings.language or words.system_language(),
-            me=self.chat.client.name if self.chat else "",
-        )
-
-    def set_theme(self, theme: str) -> None:
-        """Dark or light."""
-        self.settings.theme = theme
-        save(self.folder, self.settings)
-        self.look.change(dark=theme == "dark")
-        self._give_look_to_ctk()
-        self.pane.refresh()
-
-    def _set_scale(self, scale: float) -> None:
-        self.settings.scale = scale
-        save(self.folder, self.settings)
-        self.look.change(scale=self._scale())
-        self._give_look_to_ctk()
-        self._rebuild_with_settings()
-
-    def _set_text_size(self, size: int) -> None:
-        self.settings.text_size = size
-        save(self.folder, self.settings)
-        self.look.change(text_size=size)
-
-    def _set_language(self, language: str) -> None:
-        self.settings.language = language
-        save(self.folder, self.settings)
-        words.use_language(language)
-        self._rebuild_with_settings()
-
-    def _rebuild_with_settings(self) -> None:
-        # Not while the button that was pressed is still at work.
-        self.root.after(1, self._rebuild_and_show_settings)
-
-    def _rebuild_and_show_settings(self) -> None:
-        were_open = self.overlay.is_open
-        self.rebuild()
-        if were_open:
-            self.show_settings()
 
     # ---- hosting
 
@@ -561,14 +486,15 @@ class Window:
 
     def _show_side(self, show: bool) -> None:
         """In a narrow window either the list or the conversation is on the screen."""
+        # Not grid_remove: CustomTkinter brings back what was removed that way whenever the scaling changes.
         if show:
-            self.side.grid()
+            self.side.grid(row=0, column=0, sticky="ns")
         else:
-            self.side.grid_remove()
+            self.side.grid_forget()
         if self.is_narrow:
             self.pane.back_button.widget.grid(row=0, column=0, padx=(8, 0))
         else:
-            self.pane.back_button.widget.grid_remove()
+            self.pane.back_button.widget.grid_forget()
 
     def _back(self) -> None:
         """Escape: close what is open, or go back to the list."""
@@ -616,19 +542,12 @@ class Window:
             return
         self._keep_draft()
         self._closing = True
-        self._remember_place()
+        self.preferences.remember_place()
         self.root.withdraw()
         self.root.update_idletasks()
         self.network.stop()
         self.root.destroy()
         pictures.forget_all()
-
-    def _remember_place(self) -> None:
-        with contextlib.suppress(tk.TclError):
-            self.settings.maximized = bool(self.root.attributes("-zoomed"))
-        if not self.settings.maximized:
-            self.settings.geometry = tk.Wm.geometry(self.root)
-        save(self.folder, self.settings)
 
 
 def _title(client: Client) -> str:
