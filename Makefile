@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 4
 
-.PHONY: run window test screen pictures format docs words clean
+.PHONY: run window test screen pictures format docs words bench-desktop clean
 
 run: $(VENV)/installed
 	@$(BIN)/python examples/demo.py
@@ -36,6 +36,10 @@ docs: $(VENV)/installed-dev
 
 words: $(VENV)/installed-dev
 	$(BIN)/python -m tools.words
+
+# On a screen of its own: apt-get install xvfb openbox. Takes three minutes; a quiet machine gives better figures.
+bench-desktop: $(VENV)/installed-dev
+	$(BIN)/python -m bench.desktop
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("TAlk needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Say which one to use: make run PYTHON=python3.12") if sys.version_info < (3, 11) else None'

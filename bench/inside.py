@@ -58,5 +58,5 @@ def run(window: Window) -> None:
 
 
 if __name__ == "__main__":
-    Window.run = run  # type: ignore[method-assign]
+    Window.run = run  # type: ignore[method-assign,assignment]
     sys.exit(start.desktop())

@@ -6,16 +6,17 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-WORDS = (
-    "the and you ko hai kya main nahi this that class exam tomorrow kal haan okay bhai yaar chalo when where sir "
-    "homework project group photo movie cricket match train ticket late early coffee chai library notes page chapter "
-    "please send check again done thanks arre accha theek why because maybe never always somewhere between"
-).split()
-SYLLABLES = (
-    "न म स्ते क ल प री क्षा है क्या तु म्हा रे पा पु स्त मु झे स्कू जा ना अ च्छा ठी ध न्य वा द वि ज्ञा प्र श्न उ त्त र मि त्र".split()
+_WORDS = (
+    "the and you ko hai kya main nahi this that class exam tomorrow kal haan okay bhai yaar chalo when where "
+    "sir homework project group photo movie cricket match train ticket late early coffee chai library notes "
+    "page chapter please send check again done thanks arre accha theek why because maybe never always "
+    "somewhere between"
 )
-EMOJI = "😀 😂 👍🏽 ❤️ 🎉 🙏 🔥 👩🏽‍💻 🇮🇳 😅 ☕ 🤔".split()
-NAMES = "asha bob chitra dev esha farhan gauri hari isha jai kavya lalit meena nikhil ojas priya ravi sana tara वंदना".split()
+_SYLLABLES = "न म स्ते क ल प री क्षा है क्या तु म्हा रे पा पु स्त मु झे स्कू जा ना अ च्छा ठी ध न्य वा द वि ज्ञा प्र श्न उ त्त र मि त्र"
+_EMOJI = "😀 😂 👍🏽 ❤️ 🎉 🙏 🔥 👩🏽‍💻 🇮🇳 😅 ☕ 🤔"
+_NAMES = "asha bob chitra dev esha farhan gauri hari isha jai kavya lalit meena nikhil ojas priya ravi sana tara वंदना"
+
+WORDS, SYLLABLES, EMOJI, NAMES = _WORDS.split(), _SYLLABLES.split(), _EMOJI.split(), _NAMES.split()
 
 # As in every language a few of the words are most of what is said (Zipf).
 _made = random.Random(108)
