@@ -235,10 +235,12 @@ def _inside(screen: Screen, home: Path, names: list[str]) -> list[Row]:
         with _window(screen, home, "-m", "bench.inside", name) as process:
             out, errors = process.communicate(timeout=WITHIN * 2)
         if not out.strip() or "Traceback" in errors:
-            raise SystemExit(f"the window was not measured:\n{errors}")
+            raise SystemExit(f"{name} was not measured, the window ended with {process.returncode}: {out}\n{errors}")
         found |= json.loads(out.splitlines()[-1])
     return [
-        _row(name, samples, found.get(f"{name}, processor", [])) for name, samples in found.items() if "," not in name
+        _row(name, samples, found.get(f"{name}, processor", []))
+        for name, samples in found.items()
+        if not name.endswith(", processor")
     ]
 
 
