@@ -87,6 +87,7 @@ def test_connect_talk_list_and_write_to_the_tester(terminal: Terminal, tmp_path:
 
     terminal.open("bob", *join, "--name", "asha")
     terminal.wait_for("bob", "These are free:")
+    terminal.wait_for("bob", "Your name in this chat")
     terminal.type("bob", "bob")
     terminal.wait_for("bob", "You are bob.")
     terminal.wait_for("asha", "bob is here")
