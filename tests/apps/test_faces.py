@@ -8,6 +8,7 @@ import pytest
 
 from talk.apps.faces import JsonFace, PeopleFace
 from talk.client import (
+    CatchingUp,
     ClientEvent,
     Comparing,
     Ended,
@@ -19,6 +20,7 @@ from talk.client import (
     PeopleChanged,
     PrivateMessage,
     Ready,
+    Renamed,
     Sent,
 )
 
@@ -49,6 +51,8 @@ TOLD = PrivateMessage("m2", "asha", "bob", "psst", 2000)
         (PeopleChanged(("asha",), ("chitra",)), {"event": "presence", "came": ["asha"], "left": ["chitra"]}),
         (Offline("gone", 1.25), {"event": "offline", "message": "gone", "retry_in": 1.2}),
         (Online(), {"event": "online"}),
+        (Renamed("@a", "asha"), {"event": "renamed", "account": "@a", "name": "asha"}),
+        (CatchingUp(100, 300), {"event": "catching_up", "done": 100, "total": 300}),
         (Notice("gap", "text"), {"event": "notice", "code": "gap", "message": "text"}),
         (
             Comparing("c1", "@a", "asha", "emoji", (("🐶", "Dog"),), "Compare."),
@@ -105,6 +109,10 @@ def test_people_read_what_to_compare_and_what_to_type() -> None:
     assert _shown(Comparing("c1", "@a", "asha", "ended", (), "NOT the same.", "m.mismatched_sas")) == [
         "! NOT the same."
     ]
+
+
+def test_names_and_numbers_are_for_windows() -> None:
+    assert _shown(Renamed("@a", "asha"), CatchingUp(100, 300)) == []
 
 
 def test_a_hidden_notice_is_not_shown() -> None:

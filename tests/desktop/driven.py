@@ -5,14 +5,20 @@ Nothing is done through here that a person does; tests only look, and then press
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
+import signal
 import sys
 import threading
 from typing import Any
 
-from talk.apps.desktop import joining, start, window
-from talk.apps.desktop.window import Window
+from talk.apps.desktop import fonts, start
+
+fonts.load_toolkit()
+
+from talk.apps.desktop import joining, window  # noqa: E402
+from talk.apps.desktop.window import Window  # noqa: E402
 
 _run = Window.run
 
@@ -93,6 +99,8 @@ def run(shown: Window) -> None:
 
 
 if __name__ == "__main__":
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1, all_threads=True)  # where it is, when it does not answer
     # Tests look for chats on this computer alone, whatever networks it is in.
     joining.home_interfaces = lambda: os.environ.get("NEARBY_ON", "").split()
     Window.run = run  # type: ignore[method-assign,assignment]

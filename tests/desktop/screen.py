@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -211,7 +212,11 @@ class App:
         except (OSError, queue.Empty):
             answer = ""
         if not answer:
-            raise AssertionError(f"the window does not answer {expression!r}: {''.join(self.errors)}")
+            with contextlib.suppress(ProcessLookupError):
+                self._popen.send_signal(signal.SIGUSR1)
+                time.sleep(1)  # for it to say where it is
+            state = f"exit status {self.exit_status}"
+            raise AssertionError(f"the window does not answer {expression!r} ({state}): {''.join(self.errors)}")
         said = json.loads(answer)
         assert "error" not in said, f"{expression}: {said['error']}"
         return said["value"]

@@ -70,6 +70,8 @@ def test_a_taken_name_is_said_and_another_one_joins(window: OpenWindow, server: 
     app.key("ctrl+a")
     app.type("asha2")
     app.key("Return")
+    app.wait_for_words("Choose a passphrase")
+    app.key("Return")
     app.in_lobby()
     assert app.see("window.chat.client.name") == "asha2"
 
@@ -93,7 +95,7 @@ def test_a_conversation_is_exported(app: App, join: Join, tmp_path: Path) -> Non
     app.click("Export chat…")
     path = tmp_path / "kept.html"
     app.until(lambda: "Export" in app.screen.do("getactivewindow", "getwindowname"), "the dialog")
-    app.key("ctrl+a")
+    app.key("ctrl+a", "ctrl+k")
     app.screen.do("type", "--delay", "8", str(path))
     app.key("Return")
     app.until(path.exists, "the file")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import customtkinter
 from PIL import Image
 from tests.desktop.conftest import Join, OpenWindow
 from tests.desktop.screen import App
@@ -89,3 +91,19 @@ def test_a_name_in_hindi_and_a_very_long_word(app: App, join: Join) -> None:
     app.line("x" * 3_000, name="रिया")
     widths = app.see("[box.width for _top, box, _line in window.pane.messages.drawn()]")
     assert max(widths) < app.see("window.pane.messages.winfo_width()")
+
+
+def test_fonts_that_other_programs_copy_over_are_neither_used_nor_copied(window: OpenWindow, tmp_path: Path) -> None:
+    """Each start of a program with CustomTkinter copies its fonts to ~/.fonts, and who shows those then dies."""
+    shared = tmp_path / "home" / ".fonts"
+    shared.mkdir(parents=True)
+    assets = Path(customtkinter.__file__).parent / "assets" / "fonts"
+    for font in assets.rglob("*.[ot]tf"):
+        shutil.copy(font, shared)
+    before = {path.name: path.stat().st_mtime_ns for path in shared.iterdir()}
+    app = window(HOME=str(shared.parent))
+    app.wait_for_words("Join")
+    used = Path(f"/proc/{app.pid}/maps").read_text()
+    assert "CustomTkinter_shapes_font" in used
+    assert str(shared) not in used
+    assert {path.name: path.stat().st_mtime_ns for path in shared.iterdir()} == before

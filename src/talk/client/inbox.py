@@ -25,7 +25,7 @@ Told = ClientEvent | messages.Opened
 
 
 def take_mail(db: Database, mail: events.Mail, now: int, *, final: bool) -> list[Told]:
-    """Work one item of mail through, and move the mail cursor on. Private texts are told by `store.not_shown`.
+    """Work one item of mail through, and move the mail cursor on. Private texts are told by `store.received_after`.
 
     What belongs to a comparison of keys is handed back as it was opened.
 

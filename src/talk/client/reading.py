@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from talk.client import held, outbox, store
@@ -119,7 +120,9 @@ _ALL = f"""{_KEYS} SELECT k.key, r.name, p.name,
         coalesce(p.verified, 0),
         (SELECT count(*) FROM (
             SELECT 1 FROM messages m WHERE m.conversation = k.key AND m.mark = '' AND m.row > coalesce(c.read, 0)
-            AND (m.account = k.key OR m.account NOT IN (SELECT account FROM blocked)) LIMIT {MAX_UNREAD}))
+            AND (m.account = k.key OR m.account NOT IN (SELECT account FROM blocked)) LIMIT {MAX_UNREAD})),
+        (SELECT m.row FROM messages m WHERE m.conversation = k.key
+            AND (m.account = k.key OR m.account NOT IN (SELECT account FROM blocked)) ORDER BY m.row DESC LIMIT 1)
     FROM keys k LEFT JOIN conversations c ON c.key = k.key LEFT JOIN rooms r ON r.room = k.key
         LEFT JOIN people p ON p.account = k.key LEFT JOIN blocked b ON b.account = k.key
     WHERE k.key != '' LIMIT {MAX_CONVERSATIONS}"""
@@ -127,18 +130,24 @@ _ALL = f"""{_KEYS} SELECT k.key, r.name, p.name,
 
 def conversations(db: Database) -> list[Conversation]:
     """Rooms, the lobby first; then people, whoever spoke last first."""
-    found = [_conversation(db, row) for row in db.all(_ALL)]
+    rows = db.all(_ALL)
+    newest = _lines_in(db, [row[-1] for row in rows if row[-1]])
+    found = [_conversation(db, row, newest.get(row[-1])) for row in rows]
     return sorted(
         found,
         key=lambda one: (not one.is_room, one.name != "lobby" if one.is_room else -one.last.row if one.last else 0),
     )
 
 
-def _conversation(db: Database, row: tuple[Any, ...]) -> Conversation:
-    key, room, name, disputed, blocked, read, draft, muted, verified, unread = row
+def _lines_in(db: Database, rows: list[int]) -> dict[int, Line]:
+    me = own(db).account
+    found = db.all(f"{_LINE} WHERE m.row IN (SELECT value FROM json_each(?))", json.dumps(rows))
+    return {row[0]: _line(me, row) for row in found}
+
+
+def _conversation(db: Database, row: tuple[Any, ...], last: Line | None) -> Conversation:
+    key, room, name, disputed, blocked, read, draft, muted, verified, unread, _ = row
     is_room = not is_account_id(key)
-    newest = lines(db, key, 0, 1)
-    last = newest[0] if newest else None
     shown = room if is_room else name or _earlier_name(db, key)
     return Conversation(
         key=key,

@@ -1,6 +1,7 @@
 """The client's tables, in the same encrypted file as the keys. A released migration never changes.
 
-`messages.row` is the order of arrival on this device; what a program was shown is a row number too (`profile.shown`).
+`messages.row` is the order of arrival on this device, and of writing for what has no place in its room yet. What a
+program was shown is a row number too (`profile.shown`).
 """
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (

@@ -378,6 +378,6 @@ def test_a_mistake_in_a_client_closes_it_and_tells_nothing_private(
     client: Any = Flood(tmp_path / "f", 1, error)
     opened = Opened(network, client)
     until(network, lambda: len(opened.seen) == 2)
-    assert opened.seen[1] == ("TAlk made a mistake (ValueError); its log says where.", error)
+    assert opened.seen[1] == ("TAlk made a mistake (ValueError); its log says where. Nothing is lost.", error)
     assert "test_network.py" in caplog.text
     assert SECRET not in caplog.text

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import importlib
+import importlib.util
 import os
 import sys
+import tempfile
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -71,6 +74,26 @@ def shaping_font(text: str, size: int, *, bold: bool = False) -> ImageFont.FreeT
     return pillow_font(BOLD if bold else REGULAR, size)
 
 
+# CustomTkinter copies its fonts there at each start. Whoever shows such a file while it is copied over dies of it
+# (SIGBUS), so this program uses none that lie there; and it copies none (`load_toolkit`).
+_NOT_THESE = b"""<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><selectfont><rejectfont>
+<glob>*/.fonts/CustomTkinter*</glob><glob>*/.fonts/Roboto-*</glob>
+</rejectfont></selectfont></fontconfig>"""
+
+
+def load_toolkit() -> None:
+    """Load CustomTkinter for the first time, without a place to copy its fonts to."""
+    home = os.environ.get("HOME", "")
+    with tempfile.TemporaryDirectory(prefix="talk-") as nowhere:
+        if sys.platform.startswith("linux"):
+            os.environ["HOME"] = nowhere
+        try:
+            importlib.import_module("customtkinter")
+        finally:
+            if home:
+                os.environ["HOME"] = home
+
+
 def give_to_tk() -> bool:
     """Let Tk know our fonts, for this process alone; whether it worked. To be called before the first window."""
     if sys.platform == "win32":
@@ -79,8 +102,25 @@ def give_to_tk() -> bool:
     if sys.platform == "darwin":
         return False  # the system's own fonts are good
     name = ctypes.util.find_library("fontconfig")
-    if name is None:
+    return name is not None and _give_to_fontconfig(ctypes.CDLL(name))
+
+
+def _give_to_fontconfig(library: ctypes.CDLL) -> bool:
+    library.FcInitLoadConfig.restype = ctypes.c_void_p
+    library.FcConfigParseAndLoadFromMemory.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int]
+    library.FcConfigBuildFonts.argtypes = library.FcConfigSetCurrent.argtypes = [ctypes.c_void_p]
+    library.FcConfigAppFontAddFile.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    config = library.FcInitLoadConfig()
+    library.FcConfigParseAndLoadFromMemory(config, _NOT_THESE, 0)
+    if not (library.FcConfigBuildFonts(config) and library.FcConfigSetCurrent(config)):
         return False
-    add = ctypes.CDLL(name).FcConfigAppFontAddFile
-    add.argtypes, add.restype = [ctypes.c_void_p, ctypes.c_char_p], ctypes.c_int
-    return all(add(None, os.fsencode(path)) for path in sorted(FOLDER.glob("NotoSans*.ttf")))
+    files = [*FOLDER.glob("NotoSans*.ttf"), *_toolkit_fonts()]
+    return all(library.FcConfigAppFontAddFile(None, os.fsencode(path)) for path in sorted(files))
+
+
+def _toolkit_fonts() -> list[Path]:
+    """The fonts that CustomTkinter draws round corners and ticks with, where it has them."""
+    found = importlib.util.find_spec("customtkinter")
+    if found is None or found.origin is None:
+        return []
+    return sorted((Path(found.origin).parent / "assets" / "fonts").rglob("*.[ot]tf"))

@@ -28,7 +28,8 @@ def home_interfaces() -> list[str]:
 
 
 class Joining:
-    """`open` opens a profile (folder, link, name); `leave` closes a chat that was not joined after all."""
+    """`open` opens a profile (folder, link, name); `leave` closes a chat that was not joined after all,
+    forgets it perhaps, and does something then."""
 
     def __init__(
         self,
@@ -36,7 +37,7 @@ class Joining:
         overlay: Overlay,
         *,
         open: Callable[..., Chat],
-        leave: Callable[[Chat], object],
+        leave: Callable[..., object],
         find: Callable[[str], Chat | None],
         hosted: Callable[[], object],
         told: Callable[[str], object],
@@ -110,10 +111,14 @@ class Joining:
             self._finish()
             return True
         self._chat = None
-        self._leave(chat)
-        self.go_on()
-        self._page.failed(problem)
+        # A profile that has never come in holds nothing, and would keep the name that was refused.
+        self._leave(chat, forget=not chat.client.is_registered, then=lambda: self._refused(problem))
         return True
+
+    def _refused(self, problem: str) -> None:
+        self.go_on()
+        if self._page is not None:
+            self._page.failed(problem)
 
     def go_on(self) -> None:
         """The page was covered by a question: it comes back as it was, if somebody is joining."""

@@ -50,7 +50,10 @@ def _raise_other(folder: Path, busy: FolderBusy) -> int:
 
 def _show(folder: Path) -> None:
     # Loaded here: whoever only raises another window needs nothing of it.
+    from talk.apps.desktop.fonts import load_toolkit
     from talk.apps.desktop.settings import load
+
+    load_toolkit()
     from talk.apps.desktop.window import Window
 
     window = Window(folder, load(folder), profiles())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import tkinter as tk
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,7 @@ from talk.apps.desktop.talking import Talking
 from talk.apps.desktop.theme import system_is_dark
 from talk.apps.desktop.widgets import Button, Field, focused
 from talk.apps.desktop.words import _
-from talk.apps.join import forget
+from talk.apps.join import forget as remove_profile
 from talk.client import Client, ClientEvent, Line, Ready
 from talk.local.folders import server_folder
 from talk.protocol.link import parse_link
@@ -44,6 +46,7 @@ TITLE = "TAlk"
 SMALLEST, USUAL = (420, 480), (1080, 740)
 PUMP_MS = 16
 COMMAND_KEYS = 0x4 | 0x8  # Control and Alt (Command on macOS), as bits of an event's state
+TIDY_EVERY = 5.0  # seconds
 LIST_MS = 100  # the list is drawn anew at most this often
 PASSPHRASE_WITHIN = 600.0  # seconds to type one
 
@@ -60,6 +63,7 @@ class Window:
         self.is_narrow = False
         self._list_later = ""
         self._closing = False
+        self._tidy_at = 0.0
         words.use_language(settings.language or words.system_language())
         fonts.give_to_tk()
         use_own_scaling()
@@ -253,13 +257,19 @@ class Window:
         if changes.line is not None and not changes.line.mine and changes.key != reading:
             self._notify(chat, changes.line)
 
-    def _drop(self, chat: Chat) -> None:
-        """This chat is not joined after all, or removed: let go of it."""
+    def _drop(self, chat: Chat, *, forget: bool = False, then: Callable[[], object] = lambda: None) -> None:
+        """This chat is not joined after all: let go of it, and forget it perhaps."""
+
+        def closed() -> None:
+            if forget:
+                remove_profile(chat.client.folder)
+            then()
+
         if chat in self.chats:
             self.chats.remove(chat)
         if self.chat is chat:
             self.chat = self.chats[0] if self.chats else None
-        self.network.close(chat.client.folder)
+        self.network.close(chat.client.folder, closed)
         self._show_rail()
 
     def forget_chat(self) -> None:
@@ -271,7 +281,7 @@ class Window:
         self.chat = None
 
         def gone() -> None:
-            forget(chat.client.folder)
+            remove_profile(chat.client.folder)
             self.rebuild()
             if self.chats:
                 self._switch_chat(0)
@@ -516,6 +526,8 @@ class Window:
         """Show the window until it is closed."""
         # What is loaded by now stays: to look through all of it for garbage takes 23 ms, a frame that is late.
         gc.freeze()
+        # Garbage may hold pictures of Tk's, and Tk dies when another thread takes them away: only this one looks.
+        gc.disable()
         self.root.deiconify()
         self._pump()
         self.root.mainloop()
@@ -524,6 +536,9 @@ class Window:
         if self._closing:
             return
         more = self.network.deliver()
+        if not more and time.monotonic() > self._tidy_at:
+            gc.collect()
+            self._tidy_at = time.monotonic() + TIDY_EVERY
         self.root.after(1 if more else PUMP_MS, self._pump)
 
     def ask_close(self) -> None:
