@@ -151,14 +151,14 @@ class Painter:
         corners = (("nw", nw, x1, y1), ("ne", ne, x2, y1), ("sw", sw, x1, y2), ("se", se, x2, y2))
         for where, radius, x, y in corners:
             if radius:
-                top = self._picture(key, pictures.corner(radius, fill, where), x, y, where)
+                top = self._picture(key, pictures.corner(radius, fill, where, self._palette.back), x, y, where)
         return top
 
     def _draw_name(self, key: Key, box: Box, line: Line, x: int, y: int) -> None:
         colour = person_colour(self._palette, line.account)
         self._write(key, box.name, x, y + self._look.px(7), self._name, colour, "nw")
         letter = box.name[:1].upper()
-        picture = pictures.avatar(letter, colour, self._look.px(AVATAR))
+        picture = pictures.avatar(letter, colour, self._look.px(AVATAR), self._palette.back)
         self._picture(key, picture, self._look.px(EDGE), y)
 
     def _draw_text(self, key: Key, line: TextLine, x: int, y: int, box: Box, inks: tuple[str, str]) -> None:
