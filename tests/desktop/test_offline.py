@@ -34,6 +34,7 @@ def test_what_is_written_offline_is_sent_when_the_server_is_back(
     app.join(server.link, "asha")
     server.stop()
     app.wait_for_words("No connection. Trying")
+    app.wait_for_words("You are offline, so nobody can be seen")
     app.write("while away")
     app.line("while away", mark="sending")
     server = stack.enter_context(ServerProcess(tmp_path / "server", listen=listen))

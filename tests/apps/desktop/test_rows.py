@@ -8,7 +8,7 @@ import pytest
 from tests.apps.desktop.made import BOB, ME, RIYA, ROOM, chat, conversation, line
 
 from talk.apps.desktop import rows as module
-from talk.apps.desktop.chats import Chat
+from talk.apps.desktop.chats import Chat, State
 from talk.apps.desktop.rows import rows_of
 from talk.apps.desktop.sidebar import Row
 from talk.apps.desktop.words import short_time
@@ -111,3 +111,11 @@ def test_people_found_are_sorted_and_not_more_than_can_be_shown(monkeypatch: pyt
     monkeypatch.setattr(module, "MOST_PEOPLE", 3)
     here = chat(here={f"@p{number}:s": name for number, name in enumerate(("pia", "Pan", "pam", "pat", "pol"))})
     assert [row.name for row in rows_of(here, "p")] == ["People here", "pam", "Pan", "pat"]
+
+
+@pytest.mark.parametrize("state", [State.CONNECTING, State.OFFLINE, State.ENDED])
+def test_without_a_connection_nobody_is_shown_as_here(state: State) -> None:
+    away = people()
+    away.state = state
+    assert not any(row.here for row in rows_of(away, ""))
+    assert ZOE not in keys(away, "zoe")

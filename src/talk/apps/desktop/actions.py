@@ -131,7 +131,7 @@ class Actions:
         if kind == "people" and self.people is not None:
             self.people.refresh()
         elif kind.startswith("details") and self.details is not None and chat is not None:
-            is_here = self.details.details.account in chat.client.here()
+            is_here = self.details.details.account in chat.here()
             if is_here != self.details.here:
                 self.refresh_details()
 
@@ -175,7 +175,7 @@ class Actions:
                 mute=lambda key, muted: window.talking.mute(chat, key, muted),
                 export=self.export,
             ),
-            here=details.account in chat.client.here(),
+            here=details.account in chat.here(),
             muted=bool(conversation and conversation.muted),
         )
 

@@ -196,11 +196,13 @@ class ChatPane:
             self._verified.configure(image=shown, text="")
 
     def _about(self, chat: Chat, is_room: bool) -> tuple[str, str]:
-        here = chat.client.here()
+        here = chat.here()
+        if chat.state != State.ONLINE:
+            return _("You are offline, so nobody can be seen."), "soft"
         if is_room:
             count = len(here)
             return ngettext("{} person here", "{} people here", count).format(count), "soft"
-        if self.key in here and chat.state == State.ONLINE:
+        if self.key in here:
             return _("here now, private"), "private"
         return _("away; they get it when they are back"), "soft"
 

@@ -90,6 +90,10 @@ class Chat:
     def unread(self) -> int:
         return sum(each.unread for each in self.conversations.values() if not each.muted)
 
+    def here(self) -> dict[str, str]:
+        """Who is connected, account to name: nobody that can be known of while there is no connection."""
+        return self.client.here() if self.state == State.ONLINE else {}
+
     def in_order(self) -> list[Conversation]:
         """Rooms first, then who wrote last."""
         return sorted(

@@ -32,7 +32,7 @@ class PeoplePanel:
 
     def refresh(self) -> None:
         """Show who is here now."""
-        here = self._chat.client.here() if self._chat.state == State.ONLINE else {}
+        here = self._chat.here()
         wanted = self.search.text.strip().casefold().removeprefix("@")
         if here != self._here:  # 30 ms for 5,000 people, so not at each letter
             self._here, self._everybody = here, self._in_order(here)

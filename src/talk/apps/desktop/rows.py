@@ -13,7 +13,7 @@ MOST_PEOPLE = 200  # who are shown as found
 def rows_of(chat: Chat, search: str) -> list[Row]:
     """The conversations, or those that fit what is searched for, and people who fit it."""
     wanted = search.strip().casefold().lstrip("@＠﹫")
-    here = chat.client.here()
+    here = chat.here()
     rows = [
         _row(chat, each, here)
         for each in chat.in_order()

@@ -43,7 +43,6 @@ from talk.local.folders import server_folder
 from talk.protocol.link import parse_link
 
 TITLE = "TAlk"
-SMALLEST, USUAL = (420, 480), (1080, 740)
 PUMP_MS = 16
 COMMAND_KEYS = 0x4 | 0x8  # Control and Alt (Command on macOS), as bits of an event's state
 TIDY_EVERY = 5.0  # seconds
