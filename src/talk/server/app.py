@@ -22,7 +22,7 @@ from talk.local.addresses import describe, home_addresses, reachable
 from talk.local.control import ControlServer
 from talk.local.folders import make_private
 from talk.local.lock import FolderLock
-from talk.protocol.limits import DEFAULT_PORT, LOGIN_WITHIN, MAX_TITLE_BYTES
+from talk.protocol.limits import DEFAULT_PORT, MAX_TITLE_BYTES
 from talk.protocol.link import MAX_ADDRESSES, Address, Link
 from talk.protocol.proofs import NONCE_BYTES
 from talk.protocol.text import is_title
@@ -193,7 +193,7 @@ class Server:
     async def _listen(self, tls: ssl.SSLContext | None) -> int:
         settings = self._settings
         listener = Listener(
-            self.engine, self._page, behind_proxy=settings.behind_proxy, max_connections=_raise_file_limit()
+            self.engine, self._page, behind_proxy=settings.behind_proxy, max_connections=_raise_file_limit(), tls=tls
         )
         loop = asyncio.get_running_loop()
         try:
@@ -201,8 +201,6 @@ class Server:
                 listener,
                 _bind_to(settings),
                 settings.port,
-                ssl=tls,
-                ssl_handshake_timeout=LOGIN_WITHIN if tls else None,
                 backlog=BACKLOG,
                 reuse_address=True,
             )

@@ -188,6 +188,7 @@ class TestHandshake:
 
     async def test_over_the_number_of_connections_it_just_ends(self) -> None:
         async for door in doorway(house := Doorway(max_connections=2)):
+            house.listener.arrivals.bound = 2
             first, second = await door.raw(), await door.raw()
             for raw in (first, second):
                 await raw.headers()

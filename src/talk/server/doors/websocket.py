@@ -7,6 +7,9 @@ it, without a task or a queue per connection.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ssl
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
@@ -21,12 +24,16 @@ from websockets.typing import Subprotocol
 
 from talk.protocol.limits import LOGIN_WITHIN, MAX_FRAME, MAX_FRAME_BEFORE_LOGIN, MAX_PARTIAL_FRAMES, SUBPROTOCOL
 from talk.server.connection import Connection
+from talk.server.doors.arrivals import Arrivals, origin
 from talk.server.doors.pages import Page
 from talk.server.engine import Engine
 
 WRITE_HIGH = 256 * 1024  # bytes waiting for a socket, from which on it counts as full
 MAX_FRAGMENTS = 1_024  # of one message; no client of ours sends any
+READ_AT_ONCE = 16 * 1024  # bytes of one connection, before it is another one's turn
 CLOSE_WITHIN = 3.0  # seconds for the other side to say goodbye too
+HANDSHAKE_WORK = 0.002  # seconds of the processor that a TLS handshake takes
+
 
 GetPage = Callable[[str], Page]
 
@@ -37,19 +44,32 @@ def text_frame(payload: bytes) -> bytes:
 
 
 class Listener:
-    """What the connections of one listening socket have in common."""
+    """What the connections of one listening socket have in common. `tls` is None for a socket without it."""
 
-    def __init__(self, engine: Engine, pages: GetPage, *, behind_proxy: bool, max_connections: int) -> None:
-        self.engine, self.pages = engine, pages
+    def __init__(
+        self,
+        engine: Engine,
+        pages: GetPage,
+        *,
+        behind_proxy: bool,
+        max_connections: int,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.engine, self.pages, self.tls = engine, pages, tls
         self.behind_proxy, self.max_connections = behind_proxy, max_connections
+        self.arrivals = Arrivals(max_connections)
         self.open: set[WebSocketConnection] = set()
         self.partial = 0  # bytes of frames that are not complete, of all connections
+        self.buffer = memoryview(bytearray(READ_AT_ONCE))  # one for all: each read is copied before the next
 
     def __call__(self) -> WebSocketConnection:
         return WebSocketConnection(self)
 
+    def has_room_for(self, address: str) -> bool:
+        return len(self.open) < self.max_connections and not self.engine.is_worn_out(address)
 
-class WebSocketConnection(asyncio.Protocol):
+
+class WebSocketConnection(asyncio.BufferedProtocol):
     """One accepted connection. It is the `Door` of its `Connection`."""
 
     __slots__ = (
@@ -61,6 +81,7 @@ class WebSocketConnection(asyncio.Protocol):
         "_partial",
         "_parts",
         "_parts_size",
+        "_rest",
         "_said_goodbye",
         "_timer",
         "_transport",
@@ -79,6 +100,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._partial = 0
         self._drained: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._rest: asyncio.TimerHandle | None = None
         self._said_goodbye = False
         self.paused = False
         self.address = ""
@@ -87,19 +109,54 @@ class WebSocketConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=WRITE_HIGH)
         peer = transport.get_extra_info("peername")
-        self.address = str(peer[0]) if peer else ""
-        if len(self._listener.open) >= self._listener.max_connections:
+        self.address = origin(str(peer[0])) if peer else ""
+        # Behind a proxy this is the proxy's address; those of people stand in their handshakes.
+        welcome = self._listener.behind_proxy or self._listener.arrivals.admit(self)
+        if not (welcome and self._listener.has_room_for(self.address)):
             self._transport.abort()
             return
         self._listener.open.add(self)
         self._timer = self._loop.call_later(LOGIN_WITHIN, self.abort)
+        if self._listener.tls is None:
+            self._transport.set_write_buffer_limits(high=WRITE_HIGH)
+        else:
+            self._transport.pause_reading()  # the handshake reads what is there by now
+            self._listener.engine.tasks.start(self._secure(self._listener.tls), "a TLS handshake")
 
-    def data_received(self, data: bytes) -> None:
-        self._ws.receive_data(data)
+    async def _secure(self, tls: ssl.SSLContext) -> None:
+        """Put TLS around the connection. Whoever is in the middle of this is counted like everybody else."""
+        self._listener.engine.worked(self, None, HANDSHAKE_WORK)
+        with contextlib.suppress(OSError):  # its end is told to connection_lost
+            secured = await self._loop.start_tls(
+                self._transport, self, tls, server_side=True, ssl_handshake_timeout=LOGIN_WITHIN
+            )
+            if secured is not None:
+                self._transport = secured
+                self._transport.set_write_buffer_limits(high=WRITE_HIGH)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._listener.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        began = time.thread_time()
+        self._ws.receive_data(bytes(self._listener.buffer[:nbytes]))
         self._handle_events()
         self._count_partial()
+        if self._connection is not None and self._connection.session.logged_in:
+            self._listener.arrivals.let_go(self)
+        rest = self._listener.engine.worked(self, self._connection, time.thread_time() - began)
+        if rest > 0 and not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._rest = self._loop.call_later(rest, self._rested)
+
+    def _rested(self) -> None:
+        self._rest = None
+        self._read_on()
+
+    def _read_on(self) -> None:
+        if not self.paused and self._rest is None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def eof_received(self) -> None:
         self._ws.receive_eof()
@@ -115,15 +172,16 @@ class WebSocketConnection(asyncio.Protocol):
         self._wake()
         if self._connection is not None:
             self._listener.engine.drained(self._connection)
-        if not self.paused and not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._read_on()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._listener.open.discard(self)
+        self._listener.arrivals.let_go(self)
         self._listener.partial -= self._partial
         self._partial = 0
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._rest):
+            if timer is not None:
+                timer.cancel()
         if self._connection is not None:
             self._listener.engine.disconnected(self._connection, said_goodbye=self._said_goodbye)
         self._wake()
@@ -189,8 +247,11 @@ class WebSocketConnection(asyncio.Protocol):
 
     def _handshake(self, request: Request) -> None:
         if self._listener.behind_proxy:
-            forwarded = request.headers.get("X-Forwarded-For", "")
-            self.address = forwarded.rpartition(",")[2].strip() or self.address
+            forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+            self.address = origin(forwarded) if forwarded else self.address
+            if not (self._listener.arrivals.admit(self) and self._listener.has_room_for(self.address)):
+                self.abort()
+                return
         if "Upgrade" not in request.headers:
             self._answer_get(request.path)
             return
