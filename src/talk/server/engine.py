@@ -38,6 +38,7 @@ LOOK_ROUND = 1.0  # seconds between looks at who is silent and who came and went
 SWEEP_EVERY = 3600.0  # seconds
 RELOAD_EVERY = 1.0  # seconds between tries after a failed commit
 FAILED_LOGINS, FAILED_LOGINS_RATE = 20, 0.2  # per address: at once, and then a second
+NEW_ACCOUNTS, NEW_ACCOUNTS_RATE = 1_000, 0.1  # per address where no invitation is needed: at once, and then a second
 MAX_ADDRESSES = 10_000  # that are remembered for failed logins
 READ_WORK = 3  # times what is done with an answer of the store is what the store does for it, and that together
 # Of the processor, in seconds a second, and in seconds at once. Many people may come from one address, as in a school.
@@ -76,6 +77,7 @@ class Engine:
         self.counts: dict[str, int] = {"commands": 0, "refused": 0, "private": 0, "messages": 0}
         self._buckets: dict[str, Bucket] = {}
         self._failures: dict[str, Bucket] = {}
+        self._new_accounts = Shares(NEW_ACCOUNTS_RATE, NEW_ACCOUNTS)
         self._account_shares = Shares(ACCOUNT_SHARE, ACCOUNT_BURST)
         self._address_shares = Shares(ADDRESS_SHARE, ADDRESS_BURST)
         self._owners: set[asyncio.Future[Refused | None]] = set()
@@ -194,6 +196,9 @@ class Engine:
         if connection.unanswered >= MAX_UNANSWERED:
             self._close(connection, Refused(Code.TOO_MANY, limit=MAX_UNANSWERED), POLICY)
             return
+        if isinstance(command, commands.Register) and not self._may_register(connection.door.address):
+            self._close(connection, Refused(Code.TRY_AGAIN), TRY_LATER)
+            return
         connection.unanswered += 1
         command_id = getattr(command, "id", "")
         try:
@@ -204,6 +209,12 @@ class Engine:
         else:
             self._carry_out(connection, command_id, decision)
         self.delivery.flush()
+
+    def _may_register(self, address: str) -> bool:
+        """Invitations bound how many names can be taken; where there are none, an address has a bound of its own."""
+        if self.context.invite_needed or not self._rate:
+            return True
+        return self._new_accounts.take_one(address, self._steady())
 
     def _carry_out(self, connection: Connection, id: str, decision: Decision) -> None:
         match decision:
@@ -459,6 +470,7 @@ class Engine:
         self.delivery.flush()
         self._buckets = {account: b for account, b in self._buckets.items() if not b.is_full(now)}
         self._failures = {address: b for address, b in self._failures.items() if not b.is_full(now)}
+        self._new_accounts.forget_the_rested(now)
         self._account_shares.forget_the_rested(now)
         self._address_shares.forget_the_rested(now)
         if now - self._swept_at > SWEEP_EVERY and self.healthy:
