@@ -6,10 +6,11 @@ import contextlib
 import itertools
 import json
 import secrets
-from collections.abc import Iterator
-from socket import create_connection
+import ssl
+from collections.abc import Iterable, Iterator
+from socket import SO_RCVBUF, SOL_SOCKET, create_connection
 from socket import socket as Socket  # noqa: N812 - the site has a method of that name
-from typing import Any
+from typing import Any, Self
 
 from tests.online.processes import PATIENCE, ClientProcess, ServerProcess
 from tests.server.people import Person, Phone, some_key
@@ -19,6 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from talk.protocol import commands, events, wire
+from talk.protocol.ids import random_id
 from talk.protocol.limits import SUBPROTOCOL
 from talk.protocol.proofs import Channel
 
@@ -52,15 +54,7 @@ class Site:
     def raw(self) -> Iterator[Socket]:
         """A socket behind a good handshake."""
         with self.socket() as raw:
-            raw.sendall(
-                b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-                b"Sec-WebSocket-Protocol: " + SUBPROTOCOL.encode() + b"\r\n\r\n"
-            )
-            answer = b""
-            while not answer.endswith(b"\r\n\r\n"):
-                answer += raw.recv(1)
-            assert b" 101 " in answer
+            handshake(raw)
             yield raw
 
     def get(self, path: str) -> tuple[int, str, str]:
@@ -132,10 +126,35 @@ def log_in(client: ClientConnection) -> tuple[Phone, events.Welcome]:
     return phone, welcome
 
 
+def handshake(raw: Socket, more: str = "") -> str:
+    """Become a WebSocket; the server's headers. `more` are further lines of the request."""
+    raw.sendall(
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Protocol: " + SUBPROTOCOL.encode() + b"\r\n" + more.encode() + b"\r\n"
+    )
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        part = raw.recv(1)
+        assert part, f"the server ended the connection after {answer!r}"
+        answer += part
+    assert b" 101 " in answer
+    return answer.decode()
+
+
+def place_of(server: ServerProcess) -> tuple[str, int]:
+    """Where to connect to, on this machine."""
+    return "127.0.0.1", int(server.address.rpartition(":")[2])
+
+
+def frames_of(said: Iterable[commands.Command]) -> bytes:
+    return b"".join(frame(Opcode.TEXT, wire.encode(command)) for command in said)
+
+
 class Wire:
     """Somebody logged in on a bare socket, who can be quick: answers are counted and not read."""
 
-    def __init__(self, raw: Socket) -> None:
+    def __init__(self, raw: Socket, *, invite: str = "") -> None:
         self.raw = raw
         self._data = b""
         nonce = some_key()
@@ -143,13 +162,45 @@ class Wire:
         hello = self.next()
         assert isinstance(hello, events.ServerHello), hello
         self.phone = Person(f"guest{secrets.token_hex(4)}", hello.server).phone
-        self.tell(self.phone.register(Channel(hello.server, nonce, hello.nonce, hello.certificate)))
+        channel = Channel(hello.server, nonce, hello.nonce, hello.certificate)
+        self.tell(self.phone.register(channel, invite=invite))
         welcome = self.next()
         assert isinstance(welcome, events.Welcome), welcome
         self.welcome = welcome
+        self.room = welcome.rooms[0].room
+
+    @classmethod
+    @contextlib.contextmanager
+    def at(cls, place: tuple[str, int], *, invite: str = "", small: bool = False) -> Iterator[Self]:
+        """A new account there; with an invitation over TLS. `small` takes few bytes that nobody reads."""
+        with contextlib.ExitStack() as stack:
+            raw = stack.enter_context(Socket())
+            raw.settimeout(PATIENCE)
+            if small:
+                raw.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+            raw.connect(place)
+            if invite:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+                raw = stack.enter_context(context.wrap_socket(raw))
+            handshake(raw)
+            yield cls(raw, invite=invite)
+
+    def follow(self) -> None:
+        """Be told what is said in the lobby from now on."""
+        self.tell(commands.Resume("follow", self.welcome.epoch, {room.room: room.head for room in self.welcome.rooms}))
+        while not isinstance(self.next(), events.Live):
+            pass
+
+    def talks_to(self, other: Wire) -> None:
+        """What this one says in the lobby reaches the other."""
+        other.follow()
+        text = f"can you hear me, {secrets.token_hex(4)}"
+        self.tell(commands.Say(random_id(), self.room, text))
+        other.count(text.encode(), 1)
 
     def tell(self, *said: commands.Command) -> None:
-        self.raw.sendall(b"".join(frame(Opcode.TEXT, wire.encode(command)) for command in said))
+        self.raw.sendall(frames_of(said))
 
     def next(self) -> Any:
         """The next event."""

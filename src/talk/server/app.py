@@ -28,6 +28,7 @@ from talk.protocol.proofs import NONCE_BYTES
 from talk.protocol.text import is_title
 from talk.server.announcing import default_title, keep_announced, places
 from talk.server.certificate import load_certificate, self_made_certificate, server_context
+from talk.server.doors.accepting import Entrance, listening
 from talk.server.doors.pages import Facts, Page, page
 from talk.server.doors.websocket import Listener, text_frame
 from talk.server.engine import Engine, Observer
@@ -41,7 +42,6 @@ from talk.server.tasks import Tasks
 log = logging.getLogger(__name__)
 
 STORE_FILE = "talk.db"
-BACKLOG = 4096  # connections that the kernel may hold for us during a storm
 SPARE_FILES = 64  # that connections leave for the store, the log and the control socket
 STOP_WITHIN = 10.0  # seconds
 EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
@@ -195,21 +195,16 @@ class Server:
         listener = Listener(
             self.engine, self._page, behind_proxy=settings.behind_proxy, max_connections=_raise_file_limit(), tls=tls
         )
-        loop = asyncio.get_running_loop()
         try:
-            server = await loop.create_server(
-                listener,
-                _bind_to(settings),
-                settings.port,
-                backlog=BACKLOG,
-                reuse_address=True,
-            )
+            sockets = listening(_bind_to(settings), settings.port)
         except OSError as error:
             raise ServeError(*_why_not_listening(settings, error)) from error
+        entrance = Entrance(sockets, listener.arrived)
+        entrance.open()
         self._stack.push_async_callback(self._end_connections, listener)
-        self._stack.callback(server.close)
-        self._listening = [str(each.getsockname()[0]) for each in server.sockets]
-        host, port = server.sockets[0].getsockname()[:2]
+        self._stack.push_async_callback(entrance.close)
+        self._listening = [str(each.getsockname()[0]) for each in sockets]
+        host, port = sockets[0].getsockname()[:2]
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         return int(port)
 

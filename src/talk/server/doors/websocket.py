@@ -7,10 +7,10 @@ it, without a task or a queue per connection.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -24,6 +24,7 @@ from websockets.typing import Subprotocol
 
 from talk.protocol.limits import LOGIN_WITHIN, MAX_FRAME, MAX_FRAME_BEFORE_LOGIN, MAX_PARTIAL_FRAMES, SUBPROTOCOL
 from talk.server.connection import Connection
+from talk.server.doors.accepting import let_in
 from talk.server.doors.arrivals import Arrivals, origin
 from talk.server.doors.pages import Page
 from talk.server.engine import Engine
@@ -62,8 +63,29 @@ class Listener:
         self.partial = 0  # bytes of frames that are not complete, of all connections
         self.buffer = memoryview(bytearray(READ_AT_ONCE))  # one for all: each read is copied before the next
 
-    def __call__(self) -> WebSocketConnection:
-        return WebSocketConnection(self)
+    def arrived(self, accepted: socket.socket, address: str) -> Coroutine[Any, Any, None] | None:
+        """Take this socket in, or end it."""
+        connection = WebSocketConnection(self, origin(address))
+        # Behind a proxy this is the proxy's address; those of people stand in their handshakes.
+        if not self.has_room_for(connection.address) or not (self.behind_proxy or self.arrivals.admit(connection)):
+            accepted.close()
+            return None
+        self.open.add(connection)
+        return self._let_in(accepted, connection)
+
+    async def _let_in(self, accepted: socket.socket, connection: WebSocketConnection) -> None:
+        if self.tls is not None:
+            self.engine.worked(connection, None, HANDSHAKE_WORK)
+        is_in = False
+        try:
+            is_in = await let_in(accepted, connection, self.tls, LOGIN_WITHIN)
+        finally:
+            if not is_in:
+                self.let_go(connection)
+
+    def let_go(self, connection: WebSocketConnection) -> None:
+        self.open.discard(connection)
+        self.arrivals.let_go(connection)
 
     def has_room_for(self, address: str) -> bool:
         return len(self.open) < self.max_connections and not self.engine.is_worn_out(address)
@@ -90,7 +112,8 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         "paused",
     )
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, address: str) -> None:
+        self.address = address
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._ws = ServerProtocol(subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=MAX_FRAME)
@@ -103,37 +126,13 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         self._rest: asyncio.TimerHandle | None = None
         self._said_goodbye = False
         self.paused = False
-        self.address = ""
 
     # ---- called by asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        peer = transport.get_extra_info("peername")
-        self.address = origin(str(peer[0])) if peer else ""
-        # Behind a proxy this is the proxy's address; those of people stand in their handshakes.
-        welcome = self._listener.behind_proxy or self._listener.arrivals.admit(self)
-        if not (welcome and self._listener.has_room_for(self.address)):
-            self._transport.abort()
-            return
-        self._listener.open.add(self)
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH)
         self._timer = self._loop.call_later(LOGIN_WITHIN, self.abort)
-        if self._listener.tls is None:
-            self._transport.set_write_buffer_limits(high=WRITE_HIGH)
-        else:
-            self._transport.pause_reading()  # the handshake reads what is there by now
-            self._listener.engine.tasks.start(self._secure(self._listener.tls), "a TLS handshake")
-
-    async def _secure(self, tls: ssl.SSLContext) -> None:
-        """Put TLS around the connection. Whoever is in the middle of this is counted like everybody else."""
-        self._listener.engine.worked(self, None, HANDSHAKE_WORK)
-        with contextlib.suppress(OSError):  # its end is told to connection_lost
-            secured = await self._loop.start_tls(
-                self._transport, self, tls, server_side=True, ssl_handshake_timeout=LOGIN_WITHIN
-            )
-            if secured is not None:
-                self._transport = secured
-                self._transport.set_write_buffer_limits(high=WRITE_HIGH)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._listener.buffer
@@ -175,8 +174,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         self._read_on()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._listener.open.discard(self)
-        self._listener.arrivals.let_go(self)
+        self._listener.let_go(self)
         self._listener.partial -= self._partial
         self._partial = 0
         for timer in (self._timer, self._rest):
