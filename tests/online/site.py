@@ -151,40 +151,67 @@ def frames_of(said: Iterable[commands.Command]) -> bytes:
     return b"".join(frame(Opcode.TEXT, wire.encode(command)) for command in said)
 
 
-class Wire:
-    """Somebody logged in on a bare socket, who can be quick: answers are counted and not read."""
+@contextlib.contextmanager
+def bare(place: tuple[str, int], *, tls: bool = False, small: bool = False) -> Iterator[Socket]:
+    """A socket that is connected there. `small` takes few bytes that nobody reads."""
+    with contextlib.ExitStack() as stack:
+        raw = stack.enter_context(Socket())
+        raw.settimeout(PATIENCE)
+        if small:
+            raw.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+        raw.connect(place)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            raw = stack.enter_context(context.wrap_socket(raw))
+        yield raw
 
-    def __init__(self, raw: Socket, *, invite: str = "") -> None:
+
+class Wire:
+    """Somebody new on a bare socket, who can be quick: answers are counted and not read."""
+
+    phone: Phone
+    welcome: events.Welcome
+
+    def __init__(self, raw: Socket) -> None:
         self.raw = raw
         self._data = b""
-        nonce = some_key()
-        self.tell(commands.Hello([1], nonce))
+        self._nonce = some_key()
+        self.tell(commands.Hello([1], self._nonce))
         hello = self.next()
         assert isinstance(hello, events.ServerHello), hello
-        self.phone = Person(f"guest{secrets.token_hex(4)}", hello.server).phone
-        channel = Channel(hello.server, nonce, hello.nonce, hello.certificate)
-        self.tell(self.phone.register(channel, invite=invite))
-        welcome = self.next()
-        assert isinstance(welcome, events.Welcome), welcome
-        self.welcome = welcome
-        self.room = welcome.rooms[0].room
+        self._channel = Channel(hello.server, self._nonce, hello.nonce, hello.certificate)
+
+    def register(self, invite: str = "") -> Any:
+        """Try to come in under a new name; the answer."""
+        self.phone = Person(f"guest{secrets.token_hex(4)}", self._channel.server).phone
+        self.tell(self.phone.register(self._channel, invite=invite))
+        return self.next()
 
     @classmethod
     @contextlib.contextmanager
     def at(cls, place: tuple[str, int], *, invite: str = "", small: bool = False) -> Iterator[Self]:
-        """A new account there; with an invitation over TLS. `small` takes few bytes that nobody reads."""
-        with contextlib.ExitStack() as stack:
-            raw = stack.enter_context(Socket())
-            raw.settimeout(PATIENCE)
-            if small:
-                raw.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
-            raw.connect(place)
-            if invite:
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-                raw = stack.enter_context(context.wrap_socket(raw))
+        """A new account there, logged in; with an invitation over TLS."""
+        with bare(place, tls=bool(invite), small=small) as raw:
             handshake(raw)
-            yield cls(raw, invite=invite)
+            yield cls(raw).logged_in(invite)
+
+    def logged_in(self, invite: str = "") -> Self:
+        welcome = self.register(invite)
+        assert isinstance(welcome, events.Welcome), welcome
+        self.welcome = welcome
+        return self
+
+    @property
+    def room(self) -> str:
+        return self.welcome.rooms[0].room
+
+    def answer(self, id: str) -> Any:
+        """The answer with this id; what comes before it is passed over."""
+        while True:
+            event = self.next()
+            if getattr(event, "id", None) == id and not isinstance(event, events.RoomEvent | events.Mail):
+                return event
 
     def follow(self) -> None:
         """Be told what is said in the lobby from now on."""
@@ -210,6 +237,7 @@ class Wire:
             if len(self._data) >= start and length > 125:
                 length = int.from_bytes(self._data[2:start])
             if len(self._data) > 1 and len(self._data) >= start + length:
+                assert self._data[0] & 15 == Opcode.TEXT, "the server said goodbye"
                 event, self._data = self._data[start : start + length], self._data[start + length :]
                 return wire.decode_event(event)
             data = self.raw.recv(65536)

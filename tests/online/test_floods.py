@@ -57,7 +57,7 @@ QUESTIONS: dict[str, Ask] = {
 @pytest.mark.parametrize("kind", QUESTIONS)
 def test_a_flood_of_questions_is_answered_as_far_as_one_share_goes(site: Site, kind: str) -> None:
     with site.raw() as raw:
-        member = Wire(raw)
+        member = Wire(raw).logged_in()
         question = QUESTIONS[kind](member.phone, member.welcome)
         asked = frame(Opcode.TEXT, wire.encode(question)) * AT_ONCE
         answered = b'"pong"' if kind == "ping" else b'"id":"x"'
