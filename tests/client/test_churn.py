@@ -26,7 +26,6 @@ async def test_nothing_is_kept_of_connections_that_were_lost(world: World, monke
             person.seen.clear()
         gc.collect()
         counts.append(len(gc.get_objects()))
-    print("COUNTS", counts)
     assert counts[2] - counts[1] < A_TIME * TIMES, counts
 
 

@@ -51,7 +51,7 @@ class Growth:
 
     def __str__(self) -> str:
         return (
-            f"{self.visits[-1]:.0f} visits; the server held {self.held[0]:.1f} MiB after the first {self.visits[0]:.0f} "
+            f"{self.visits[-1]:.0f} visits; the server held {self.held[0]:.1f} MiB after {self.visits[0]:.0f} "
             f"and {self.held[-1]:.1f} MiB at the end: {self.kib_a_visit:+.3f} KiB a visit"
         )
 

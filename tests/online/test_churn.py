@@ -15,5 +15,4 @@ KIB_A_VISIT = 0.1 if LONG else 1.5  # a connection that is not let go of is abou
 
 def test_nothing_is_kept_of_those_who_came_talked_and_went(serve: Serve) -> None:
     growth = churn(serve("--rate", "1000"), SECONDS)
-    print("GROWTH", growth)
     assert growth.kib_a_visit < KIB_A_VISIT, str(growth)
