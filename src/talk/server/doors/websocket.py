@@ -220,7 +220,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
     def _handle_events(self) -> None:
         for event in self._ws.events_received():
             if isinstance(event, Request):
-                if not self._ws.eof_sent:  # behind a plain request that was answered nothing is asked any more
+                if not self._ws.eof_sent:  # it is when something came behind the request that is no frame
                     self._handshake(event)
             elif self._connection is not None and not self._connection.closed:
                 self._handle_frame(cast(Frame, event))
