@@ -50,6 +50,7 @@ class Network:
         self._thread = threading.Thread(target=self._run, name="talk-network", daemon=True)
         self._tasks: dict[asyncio.Task[None], Path] = {}
         self._stopping = False
+        self.delivered_at = 0.0  # when the window last got something, by time.monotonic
 
     def start(self) -> None:
         self._thread.start()
@@ -69,6 +70,7 @@ class Network:
             except Empty:
                 return False
             self._hand_over_now(told)
+            self.delivered_at = time.monotonic()
             if time.perf_counter() > end:
                 break
         return not self._waiting.empty()
