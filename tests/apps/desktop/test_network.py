@@ -34,7 +34,7 @@ def no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def network() -> Iterator[Network]:
-    network = Network()
+    network = Network(lambda: 15)
     network.start()
     yield network
     network.stop()
@@ -239,7 +239,7 @@ async def blocks():
     begun.set()
     time.sleep(100)
 
-asked = network.Network()
+asked = network.Network(lambda: 15)
 asked.start()
 asked.ask(globals()[sys.argv[1]])
 begun.wait()

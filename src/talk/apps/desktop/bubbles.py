@@ -23,6 +23,7 @@ NAME_SIZE, TIME_SIZE, PILL_SIZE = 13, 11, 12
 PILL, PILL_GAP = 24, 10
 LARGE_EMOJI = 3  # at most so many emoji, and nothing else, are shown large
 MEASURED = 50_000  # words whose width is remembered
+LAID_OUT = 500  # texts whose lines are
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class Measurer:
     def __init__(self, look: Look) -> None:
         self.look, self._of = look, (look.scale, look.text_size)
         self._widths: dict[tuple[Kind, str], int] = {}
+        self._laid_out: dict[tuple[str, int], list[TextLine]] = {}
         self.size = look.px(look.text_size)
         self.font = look.font(look.text_size)
         self.line_height = self.font.metrics("linespace") + look.px(2)
@@ -103,13 +105,22 @@ class Measurer:
             width = self._widths[kind, text] = self._measure(kind, text)
         return width
 
+    def lines_of(self, text: str, most: int) -> list[TextLine]:
+        """A text in lines of at most so many pixels; remembered, as the next message changes its box."""
+        lines = self._laid_out.get((text, most))
+        if lines is None:
+            if len(self._laid_out) >= LAID_OUT:
+                self._laid_out.clear()
+            lines = self._laid_out[text, most] = lay_out(text, most, self, needs_shaping)
+        return lines
+
     def small_measure(self, kind: Kind, text: str) -> int:
         """The same for the small words under a bubble."""
         return self.look.px(TIME_SIZE) * 2 if kind == Kind.EMOJI else self.small.measure(text)
 
     def _measure(self, kind: Kind, text: str) -> int:
         if kind == Kind.EMOJI:
-            return pictures.emoji_image(text, self.emoji).width + 1
+            return pictures.emoji_width(text, self.emoji) + 1
         if kind == Kind.SHAPED:
             return pictures.shaped_width(text, self.size)
         return self.font.measure(text)
@@ -125,11 +136,10 @@ def lay_out_line(
     most = min(px(BUBBLE_MOST), round((view - 2 * px(EDGE) - side) * 0.8)) - 2 * px(PAD_X)
     emoji = _large(measure, line.text)
     if emoji:
-        large = pictures.emoji_image(line.text[:1], emoji).height
         lines = _large_lines(line.text, emoji)
-        line_height = large + px(4)
+        line_height = emoji + px(4)
     else:
-        lines = lay_out(line.text, max(40, most), measure, needs_shaping)
+        lines = measure.lines_of(line.text, max(40, most))
         line_height = measure.line_height
     name = line.name if is_room and over.first and not line.mine else ""
     width = max(text.width for text in lines)
@@ -204,7 +214,7 @@ def _large(measure: Measurer, text: str) -> int:
 def _large_lines(text: str, height: int) -> list[TextLine]:
     pieces, x = [], 0
     for found in EMOJI.finditer(text):
-        width = pictures.emoji_image(found[0], height).width + 4
+        width = pictures.emoji_width(found[0], height) + 4
         pieces.append(Piece(Kind.EMOJI, found[0], found.start(), x, width))
         x += width
     return [TextLine(tuple(pieces), x, 0, len(text))]

@@ -348,7 +348,7 @@ class RowList(tk.Canvas):
 
     def _width(self, kind: Kind, part: str, font: tkfont.Font, size: int, bold: bool) -> int:
         if kind == Kind.EMOJI:
-            return pictures.emoji_image(part, self.look.px(size * 1.2)).width + 1
+            return pictures.emoji_width(part, self.look.px(size * 1.2)) + 1
         if kind == Kind.SHAPED:
             return pictures.shaped_width(part, self.look.px(size), bold=bold)
         return font.measure(part)

@@ -79,7 +79,7 @@ class Talking:
             self._told(words)
 
         before = feed.oldest_row
-        self._network.ask(lambda: chat.client.lines(key, before, PAGE), take, failed)
+        self._network.ask(lambda: self._network.read(chat.client.lines(key, before, PAGE)), take, failed)
 
     def reload_feeds(self) -> None:
         """Somebody was blocked or is shown again: read everything on the screen anew."""
@@ -107,7 +107,7 @@ class Talking:
         def failed(_words: str, _error: Exception) -> None:
             self._filling.discard(line.seq)
 
-        self._network.ask(lambda: chat.client.earlier(key, line.seq, PAGE), take, failed)
+        self._network.ask(lambda: self._network.read(chat.client.earlier(key, line.seq, PAGE)), take, failed)
 
     def read(self, chat: Chat, key: str) -> None:
         """What is on the screen has been read."""
