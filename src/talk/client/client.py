@@ -90,7 +90,7 @@ class Client:
             raise
         for text in warnings:
             self._outlet.put(Notice("key_in_file", text))
-        self._staying.start(self._link)
+        self._staying.start(self._link, is_new=bool(self._given_link))
         self._comparing_task = asyncio.create_task(self._comparer.run(), name="talk-comparing")
         return self
 
@@ -472,8 +472,6 @@ class Client:
                 f"The profile in {self.folder} belongs to another chat. Nothing was changed. Choose another folder for "
                 "this one: --data FOLDER"
             )
-        elif link is not None:
-            await self._profile.run(store.set_link, link.text)
         await self._check_name(profile)
         self._link = link or parse_link(profile.link)
         self._saved = profile.shown
