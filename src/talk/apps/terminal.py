@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.formatted_text import ANSI
@@ -13,6 +14,7 @@ from prompt_toolkit.shortcuts import print_formatted_text
 from talk.apps.chat import Chat
 from talk.apps.faces import PeopleFace
 from talk.client import Client, Ended, Message, PrivateMessage, Ready
+from talk.client.errors import OnlyBlocked
 from talk.client.lines import LOBBY
 from talk.local.control import ControlServer
 from talk.protocol.text import printable
@@ -77,7 +79,10 @@ async def _show(client: Client, face: PeopleFace) -> Ended | None:
 async def _look_back(client: Client, face: PeopleFace, missed: list[Message | PrivateMessage]) -> None:
     if len(missed) > MISSED:
         face.told(f"{len(missed) - MISSED} earlier lines are not shown; ?history shows the last ones again.")
-    shown = missed[-MISSED:] or await client.history(limit=LOOK_BACK)
+    shown = missed[-MISSED:]
+    if not shown:
+        with suppress(OnlyBlocked):  # the person wants to see nothing of it
+            shown = await client.history(limit=LOOK_BACK)
     if shown:
         face.looked_back(shown)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from talk.client import outbox, reading, store
+from talk.client import history, outbox, reading, store
 from talk.client.comparing import Comparer
 from talk.client.conversations import Conversation, Details, Line, ServerRecord
 from talk.client.errors import CannotConnect, ClientError, NotPrivate, ProfileError, Rejected, UnknownName
@@ -29,9 +29,8 @@ from talk.encryption.database import Database
 from talk.encryption.errors import EncryptionError
 from talk.local.folders import profiles_folder
 from talk.protocol import commands
-from talk.protocol.events import Done, HistoryPage
+from talk.protocol.events import Done, RoomEvent
 from talk.protocol.ids import is_account_id, random_id
-from talk.protocol.limits import MAX_HISTORY
 from talk.protocol.link import parse_link
 from talk.protocol.names import check_name
 from talk.protocol.text import check_room_text, check_text, clean_text
@@ -388,7 +387,7 @@ class Client:
         """The newest messages of the lobby or of the conversation with that person, oldest first.
 
         The lobby's come from the server while online, at most 200, and with `before` those before that number, so that
-        nothing is out of reach; otherwise they are what this device has. Errors: NameMoved.
+        nothing is out of reach; otherwise they are what this device has. Errors: NameMoved; OnlyBlocked, as `earlier`.
         """
         if name != LOBBY:
             contact = await self._profile.run(contacts.find, name)
@@ -398,8 +397,7 @@ class Client:
             return []
         if self.is_online:
             with contextlib.suppress(CannotConnect, Rejected):
-                page = await self._page(room, before, limit)
-                return await self._profile.run(store.as_shown, page.events)
+                return await self._profile.run(store.as_shown, await self._earlier(room, before, limit))
         return await self._profile.run(store.last_of, room, limit)
 
     async def conversations(self) -> list[Conversation]:
@@ -420,16 +418,17 @@ class Client:
     async def earlier(self, key: str, before_seq: int, limit: int = 100) -> list[Line]:
         """A room's lines before that number (0: its newest), oldest first, at most 200, from the server; none is kept.
 
-        What is kept already comes with its row. Errors: CannotConnect; Rejected for what is no room.
-        """
-        page = await self._page(key, before_seq, limit)
-        return await self._profile.run(reading.of_page, page.events)
+        What is kept already comes with its row. Lines of people who are blocked are passed over, so it is empty only at
+        the beginning of the room.
 
-    async def _page(self, room: str, before: int, limit: int) -> HistoryPage:
+        Errors: OnlyBlocked when there are very many of those, and no end; CannotConnect; Rejected for what is no room.
+        """
+        return await self._profile.run(reading.of_page, await self._earlier(key, before_seq, limit))
+
+    async def _earlier(self, room: str, before: int, limit: int) -> list[RoomEvent]:
         if self._online is None:
             raise CannotConnect("You are offline, so earlier lines cannot be fetched. Try it again when you are back.")
-        query = commands.History(id=random_id(), room=room, before=before, limit=max(1, min(limit, MAX_HISTORY)))
-        return await self._online.answers.ask(query, HistoryPage)
+        return await history.earlier(self._online.answers, self._profile, room, before, limit)
 
     async def mark_read(self, key: str, row: int) -> None:
         """A person has read this conversation up to that row. It never goes back."""

@@ -200,7 +200,7 @@ def last_of(db: Database, conversation: str, limit: int) -> list[Message | Priva
 
 
 def as_shown(db: Database, page: list[events.RoomEvent]) -> list[Message | PrivateMessage]:
-    """A page of history as the program sees it, without what blocked people wrote. Nothing of it is kept."""
+    """A page of history as the program sees it. Nothing of it is kept."""
     account = own(db).account
     rooms: dict[str, str] = dict(db.all("SELECT room, name FROM rooms"))
     return [
@@ -216,7 +216,6 @@ def as_shown(db: Database, page: list[events.RoomEvent]) -> list[Message | Priva
             account=event.account,
         )
         for event in page
-        if not contacts.is_blocked(db, event.account)
     ]
 
 
