@@ -386,19 +386,21 @@ class Client:
     async def history(self, name: str = LOBBY, limit: int = 50, before: int = 0) -> list[Message | PrivateMessage]:
         """The newest messages of the lobby or of the conversation with that person, oldest first.
 
-        The lobby's come from the server while online, at most 200, and with `before` those before that number, so that
-        nothing is out of reach; otherwise they are what this device has. Errors: NameMoved; OnlyBlocked, as `earlier`.
+        With `before` those before that `seq` of the lobby, or that `row` of what was said with a person.
+
+        The lobby's come from the server while online, at most 200, so that nothing is out of reach; otherwise they are
+        what this device has. Errors: NameMoved; OnlyBlocked, as `earlier`.
         """
         if name != LOBBY:
             contact = await self._profile.run(contacts.find, name)
-            return await self._profile.run(store.last_of, contact.account, limit) if contact else []
+            return await self._profile.run(store.last_of, contact.account, limit, before) if contact else []
         room = await self._profile.run(store.lobby)
         if not room:
             return []
         if self.is_online:
             with contextlib.suppress(CannotConnect, Rejected):
                 return await self._profile.run(store.as_shown, await self._earlier(room, before, limit))
-        return await self._profile.run(store.last_of, room, limit)
+        return await self._profile.run(store.last_of, room, limit, before)
 
     async def conversations(self) -> list[Conversation]:
         """The lobby and everybody with whom something was said, whoever spoke last first.
