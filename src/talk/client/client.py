@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from talk.client import outbox, reading, store
+from talk.client import history, outbox, reading, store
 from talk.client.comparing import Comparer
 from talk.client.conversations import Conversation, Details, Line, ServerRecord
 from talk.client.errors import CannotConnect, ClientError, NotPrivate, ProfileError, Rejected, UnknownName
@@ -29,9 +29,8 @@ from talk.encryption.database import Database
 from talk.encryption.errors import EncryptionError
 from talk.local.folders import profiles_folder
 from talk.protocol import commands
-from talk.protocol.events import Done, HistoryPage
+from talk.protocol.events import Done, RoomEvent
 from talk.protocol.ids import is_account_id, random_id
-from talk.protocol.limits import MAX_HISTORY
 from talk.protocol.link import parse_link
 from talk.protocol.names import check_name
 from talk.protocol.text import check_room_text, check_text, clean_text
@@ -90,7 +89,7 @@ class Client:
             raise
         for text in warnings:
             self._outlet.put(Notice("key_in_file", text))
-        self._staying.start(self._link)
+        self._staying.start(self._link, is_new=bool(self._given_link))
         self._comparing_task = asyncio.create_task(self._comparer.run(), name="talk-comparing")
         return self
 
@@ -387,20 +386,21 @@ class Client:
     async def history(self, name: str = LOBBY, limit: int = 50, before: int = 0) -> list[Message | PrivateMessage]:
         """The newest messages of the lobby or of the conversation with that person, oldest first.
 
-        The lobby's come from the server while online, at most 200, and with `before` those before that number, so that
-        nothing is out of reach; otherwise they are what this device has. Errors: NameMoved.
+        With `before` those before that `seq` of the lobby, or that `row` of what was said with a person.
+
+        The lobby's come from the server while online, at most 200, so that nothing is out of reach; otherwise they are
+        what this device has. Errors: NameMoved; OnlyBlocked, as `earlier`.
         """
         if name != LOBBY:
             contact = await self._profile.run(contacts.find, name)
-            return await self._profile.run(store.last_of, contact.account, limit) if contact else []
+            return await self._profile.run(store.last_of, contact.account, limit, before) if contact else []
         room = await self._profile.run(store.lobby)
         if not room:
             return []
         if self.is_online:
             with contextlib.suppress(CannotConnect, Rejected):
-                page = await self._page(room, before, limit)
-                return await self._profile.run(store.as_shown, page.events)
-        return await self._profile.run(store.last_of, room, limit)
+                return await self._profile.run(store.as_shown, await self._earlier(room, before, limit))
+        return await self._profile.run(store.last_of, room, limit, before)
 
     async def conversations(self) -> list[Conversation]:
         """The lobby and everybody with whom something was said, whoever spoke last first.
@@ -420,16 +420,17 @@ class Client:
     async def earlier(self, key: str, before_seq: int, limit: int = 100) -> list[Line]:
         """A room's lines before that number (0: its newest), oldest first, at most 200, from the server; none is kept.
 
-        What is kept already comes with its row. Errors: CannotConnect; Rejected for what is no room.
-        """
-        page = await self._page(key, before_seq, limit)
-        return await self._profile.run(reading.of_page, page.events)
+        What is kept already comes with its row. Lines of people who are blocked are passed over, so it is empty only at
+        the beginning of the room.
 
-    async def _page(self, room: str, before: int, limit: int) -> HistoryPage:
+        Errors: OnlyBlocked when there are very many of those, and no end; CannotConnect; Rejected for what is no room.
+        """
+        return await self._profile.run(reading.of_page, await self._earlier(key, before_seq, limit))
+
+    async def _earlier(self, room: str, before: int, limit: int) -> list[RoomEvent]:
         if self._online is None:
             raise CannotConnect("You are offline, so earlier lines cannot be fetched. Try it again when you are back.")
-        query = commands.History(id=random_id(), room=room, before=before, limit=max(1, min(limit, MAX_HISTORY)))
-        return await self._online.answers.ask(query, HistoryPage)
+        return await history.earlier(self._online.answers, self._profile, room, before, limit)
 
     async def mark_read(self, key: str, row: int) -> None:
         """A person has read this conversation up to that row. It never goes back."""
@@ -472,8 +473,6 @@ class Client:
                 f"The profile in {self.folder} belongs to another chat. Nothing was changed. Choose another folder for "
                 "this one: --data FOLDER"
             )
-        elif link is not None:
-            await self._profile.run(store.set_link, link.text)
         await self._check_name(profile)
         self._link = link or parse_link(profile.link)
         self._saved = profile.shown

@@ -12,6 +12,7 @@ from talk.apps.desktop.chats import Chat, State
 from talk.apps.desktop.network import Network
 from talk.apps.desktop.words import _
 from talk.client import Conversation, Line, UnknownName
+from talk.client.errors import OnlyBlocked
 
 PAGE = 100  # lines read at a time
 DRAFT_AFTER_MS = 600
@@ -97,6 +98,7 @@ class Talking:
         if chat is None or chat.state != State.ONLINE or line.seq in self._filling:
             return
         self._filling.add(line.seq)
+        looked = chat.feed(key).looked
 
         def take(found: list[Line]) -> None:
             self._filling.discard(line.seq)
@@ -104,10 +106,13 @@ class Talking:
             if self._pane.chat is chat and self._pane.key == key:
                 self._pane.messages.changed(older=count)
 
-        def failed(_words: str, _error: Exception) -> None:
+        def failed(_words: str, error: Exception) -> None:
             self._filling.discard(line.seq)
+            if isinstance(error, OnlyBlocked):
+                looked[line.seq] = error.before
 
-        self._network.ask(lambda: self._network.read(chat.client.earlier(key, line.seq, PAGE)), take, failed)
+        before = looked.get(line.seq, line.seq)
+        self._network.ask(lambda: self._network.read(chat.client.earlier(key, before, PAGE)), take, failed)
 
     def read(self, chat: Chat, key: str) -> None:
         """What is on the screen has been read."""
