@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
-import threading
 import time
 import tkinter as tk
 import webbrowser
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from talk.apps.desktop.network import Network
 from talk.apps.desktop.notifications import Notifications
 from talk.apps.desktop.overlay import Overlay
 from talk.apps.desktop.panel import Panel
+from talk.apps.desktop.passphrases import Passphrases
 from talk.apps.desktop.preferences import Preferences, screen_scale, use_own_scaling
 from talk.apps.desktop.rail import Rail
 from talk.apps.desktop.rows import rows_of
@@ -47,7 +48,6 @@ PUMP_MS = 16
 COMMAND_KEYS = 0x4 | 0x8  # Control and Alt (Command on macOS), as bits of an event's state
 TIDY_EVERY = 5.0  # seconds
 LIST_MS = 100  # the list is drawn anew at most this often
-PASSPHRASE_WITHIN = 600.0  # seconds to type one
 
 
 class Window:
@@ -57,6 +57,7 @@ class Window:
         self.folder, self.settings = folder, settings
         self.network = Network()
         self.notifications = Notifications(self.network)
+        self.passphrases = Passphrases(self.network, lambda: self.overlay, lambda: self.joining.go_on())
         self.chats: list[Chat] = []
         self.chat: Chat | None = None
         self.is_narrow = False
@@ -117,6 +118,7 @@ class Window:
         self.joining = Joining(
             self.network,
             self.overlay,
+            self.passphrases,
             open=self.open_profile,
             leave=self._drop,
             find=self._chat_of,
@@ -198,7 +200,8 @@ class Window:
 
     def open_profile(self, folder: Path, *, link: str = "", name: str = "") -> Chat:
         """Open a profile of this computer, or join with a new one."""
-        chat = Chat(Client(folder, link=link, name=name, ask_passphrase=self._ask_passphrase))
+        ask = partial(self.passphrases.ask, folder)
+        chat = Chat(Client(folder, link=link, name=name, ask_passphrase=ask))
         self.chats.append(chat)
         if self.chat is None or self.settings.chat == str(folder):
             self.chat = chat
@@ -210,28 +213,11 @@ class Window:
         )
         return chat
 
-    def _ask_passphrase(self, question: str) -> str | None:
-        """Called on a profile's thread, which waits here for what is typed in the window."""
-        answered, answer = threading.Event(), [""]
-
-        def done(typed: str) -> None:
-            answer[0] = typed
-            answered.set()
-            self.joining.go_on()
-
-        def ask() -> None:
-            pages.ask_text(
-                self.overlay, _("Passphrase"), said(question), _("Passphrase"), _("Go on"), done, secret=True,
-                closed=lambda: done(""),
-            )  # fmt: skip
-
-        self.network.hand_over(ask)
-        answered.wait(PASSPHRASE_WITHIN)
-        return answer[0]
-
     def _opened(self, chat: Chat) -> None:
         chat.state = State.CONNECTING
         chat.title = _title(chat.client)
+        if chat.client.is_registered:
+            self.passphrases.forget(chat.client.folder)
         self.talking.reload(chat)
         self._show_rail()
 
@@ -241,6 +227,7 @@ class Window:
         if chat.state != State.ENDED:
             chat.state, chat.words = State.CLOSED, text
         if not self.joining.settled(chat, chat.words):
+            self.passphrases.forget(chat.client.folder)
             self._chat_changed(chat)
 
     def _told(self, chat: Chat, event: ClientEvent) -> None:
@@ -559,6 +546,7 @@ class Window:
         self.preferences.remember_place()
         self.root.withdraw()
         self.root.update_idletasks()
+        self.passphrases.stop()
         self.network.stop()
         self.root.destroy()
         pictures.forget_all()
