@@ -105,11 +105,13 @@ def test_two_chats_under_passphrases_are_asked_for_one_after_the_other(
             app.click("Join another chat")
     app.close()
     app = window()
-    for open in (1, 2):
+    for count in (1, 2):
         app.wait_for_words("Passphrase of this profile")
         app.type("ek do teen")
         app.key("Return")
-        app.until(lambda open=open: app.see("[c.state.name for c in window.chats].count('ONLINE')") == open, "a chat")
+        app.until(
+            lambda count=count: app.see("[c.state.name for c in window.chats].count('ONLINE')") == count, "a chat"
+        )
 
 
 def test_a_window_that_is_closed_at_the_question_for_a_passphrase_ends_and_leaves_no_profile(

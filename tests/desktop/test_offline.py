@@ -47,6 +47,23 @@ def test_what_is_written_offline_is_sent_when_the_server_is_back(
     assert app.texts().count("while away") == 1
 
 
+def test_offline_a_name_that_is_not_known_yet_is_said_and_asked_for_when_the_server_is_back(
+    stack: ExitStack, window: OpenWindow, tmp_path: Path
+) -> None:
+    listen = f"127.0.0.1:{free_port()}"
+    server = stack.enter_context(ServerProcess(tmp_path / "server", listen=listen))
+    app = window()
+    app.join(server.link, "asha")
+    server.stop()
+    app.wait_for_words("No connection. Trying")
+    app.write("@bob hello")
+    app.wait_for_words("bob is not known here yet")
+    app.key("Return")
+    assert app.see("window.pane.composer.get()") == "@bob hello"
+    stack.enter_context(ServerProcess(tmp_path / "server", listen=listen))
+    app.wait_for_words("Nobody here is called bob")
+
+
 def test_a_refused_line_says_why_and_can_be_sent_again(stack: ExitStack, window: OpenWindow, tmp_path: Path) -> None:
     listen = f"127.0.0.1:{free_port()}"
     server = stack.enter_context(ServerProcess(tmp_path / "server", listen=listen, program=changed(REFUSING)))

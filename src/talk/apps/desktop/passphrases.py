@@ -41,7 +41,7 @@ class Passphrases:
         with self._one_at_a_time:
             typed = "" if self._is_over else self._ask_now(question)
         if self._is_over:
-            raise ProfileLocked("It needs its passphrase.")
+            raise ProfileLocked("")
         self._typed[folder] = typed
         return typed
 

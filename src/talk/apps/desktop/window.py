@@ -303,6 +303,8 @@ class Window:
                 self._feed_changed(changes.line)
             if changes.parts & {Part.STATUS, Part.PEOPLE}:
                 self.pane.refresh()
+            if Part.STATUS in changes.parts:
+                self.talking.check_name()
         if Part.PEOPLE in changes.parts:
             self.actions.people_changed()
         if changes.parts:
