@@ -12,6 +12,9 @@ from tests.desktop.conftest import Join, OpenWindow
 from tests.desktop.screen import App
 from tests.online.processes import ClientProcess, ServerProcess, changed, free_port
 
+from talk.local.endpoint import SOCKET_NAME
+from talk.local.folders import make_private
+
 # A server that refuses one text for good.
 REFUSING = """
 from talk.protocol.errors import Code, Refused
@@ -120,6 +123,20 @@ def test_a_second_start_brings_the_window_to_the_front(app: App, window: OpenWin
     )
     assert second.returncode == 0, second.stderr
     app.until(lambda: app.see("window.root.winfo_viewable()"), "window on the screen again")
+
+
+def test_a_window_that_a_second_start_cannot_reach_says_so_and_goes_on(
+    window: OpenWindow, server: ServerProcess, tmp_path: Path
+) -> None:
+    folder = tmp_path / "home-asha" / "talk" / "window"
+    make_private(folder)
+    (folder / SOCKET_NAME / "in the way").mkdir(parents=True)
+    app = window()
+    app.wait_for_words("Start TAlk only once")
+    app.until(lambda: any("control socket" in line for line in app.errors), "a line in the log")
+    app.join(server.link, "asha")
+    app.write("works")
+    app.line("works", mark="stored")
 
 
 def test_talk_send_works_beside_the_window(app: App, join: Join) -> None:

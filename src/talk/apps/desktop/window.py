@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import time
 import tkinter as tk
 import webbrowser
@@ -42,6 +43,8 @@ from talk.apps.join import forget as remove_profile
 from talk.client import Client, ClientEvent, Line, Ready
 from talk.local.folders import server_folder
 from talk.protocol.link import parse_link
+
+log = logging.getLogger(__name__)
 
 TITLE = "TAlk"
 PUMP_MS = 16
@@ -509,6 +512,12 @@ class Window:
         self.root.deiconify()
         self.root.lift()
         self.root.focus_force()
+
+    def out_of_reach(self, why: str, _error: Exception) -> None:
+        """A second start of the program cannot raise this window."""
+        log.warning("%s", why)
+        words = _("Start TAlk only once: a second start cannot find this window. Everything else works as always.")
+        self.toast.show(words, stay=True)
 
     def run(self) -> None:
         """Show the window until it is closed."""
