@@ -306,7 +306,6 @@ class Window:
                 self._feed_changed(changes.line)
             if changes.parts & {Part.STATUS, Part.PEOPLE}:
                 self.pane.refresh()
-            if Part.STATUS in changes.parts:
                 self.talking.check_name()
         if Part.PEOPLE in changes.parts:
             self.actions.people_changed()
@@ -445,14 +444,14 @@ class Window:
 
     def _notify(self, chat: Chat, line: Line) -> None:
         conversation = chat.conversations.get(line.conversation)
-        if conversation is None or conversation.muted:
+        if conversation is None or conversation.muted or not self.notifications.is_due(line.conversation):
             return
         if self.settings.sound:
             self.root.bell()
         if self.settings.notify:
             text = line.text if conversation.is_room or self.settings.notify_private_text else ""
             title = f"{line.name} · {chat.title_of(line.conversation)}" if conversation.is_room else line.name
-            self.notifications.show(line.conversation, title, text, lambda: self._notification_clicked(chat, line))
+            self.notifications.show(title, text, lambda: self._notification_clicked(chat, line))
 
     def _notification_clicked(self, chat: Chat, line: Line) -> None:
         if chat in self.chats:
