@@ -151,14 +151,14 @@ class Network:
 
         self.call(begin)
 
-    def serve(self, control: ControlServer) -> None:
-        """Answer on this control socket until the thread ends."""
+    def serve(self, control: ControlServer, failed: Callable[[str, Exception], object]) -> None:
+        """Answer on this control socket until the thread ends; `failed` as in `ask`."""
 
         async def answer() -> None:
             async with control:
                 await asyncio.Event().wait()
 
-        self._serving = self.ask(answer)
+        self._serving = self.ask(answer, None, failed)
 
     def close(self, folder: Path, then: Callable[[], object] | None = None) -> None:
         """Close one profile; what waits to be sent stays on disk."""

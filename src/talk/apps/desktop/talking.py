@@ -10,7 +10,6 @@ from talk.apps.desktop import typed
 from talk.apps.desktop.chat_pane import ChatPane
 from talk.apps.desktop.chats import Chat, State
 from talk.apps.desktop.network import Network
-from talk.apps.desktop.words import _
 from talk.client import Conversation, Line, UnknownName
 from talk.client.errors import OnlyBlocked
 
@@ -137,12 +136,19 @@ class Talking:
         if self._draft_later:
             widget.after_cancel(self._draft_later)
         self._draft_later = widget.after(DRAFT_AFTER_MS, lambda: self.keep_draft(chat, key, text))
+        self.check_name()
+
+    def check_name(self) -> None:
+        """See soon whether the name in the composer exists, as far as the server can be asked."""
+        widget, chat = self._pane.widget, self._pane.chat
         if self._check_later:
             widget.after_cancel(self._check_later)
             self._check_later = ""
-        name = typed.name_to_check(text, chat)
+        if chat is None:
+            return
+        name = typed.name_to_check(self._pane.composer.get(), chat)
         if name and chat.state == State.ONLINE and name.casefold() not in self._pane.problems:
-            self._check_later = widget.after(CHECK_NAME_AFTER_MS, lambda: self._check_name(chat, name))
+            self._check_later = widget.after(CHECK_NAME_AFTER_MS, lambda: self._check_name_now(chat, name))
 
     def keep_draft(self, chat: Chat, key: str, text: str) -> None:
         """Keep what is written but not sent."""
@@ -152,7 +158,7 @@ class Talking:
         chat.change(key, draft=text)
         self._network.ask(lambda: chat.client.set_draft(key, text))
 
-    def _check_name(self, chat: Chat, name: str) -> None:
+    def _check_name_now(self, chat: Chat, name: str) -> None:
         self._check_later = ""
 
         def found(account: str) -> None:
@@ -201,8 +207,7 @@ class Talking:
     def _find_and_send(self, chat: Chat, key: str, name: str, said: str, text: str) -> None:
         """Nobody on the screen is called that: ask the server before anything leaves the composer."""
         if chat.state != State.ONLINE:
-            words = _("You are offline, and {name} is not known here yet. Nothing was sent; try it when you are back.")
-            self._pane.refuse(words.format(name=name))
+            self._pane.refuse(typed.not_known_offline(name))
             return
 
         def found(account: str) -> None:

@@ -136,8 +136,16 @@ def _private_audience(text: str, chat: Chat, key: str, problems: dict[str, str])
         return _disputed(name)
     if account == chat.client.account:
         return Audience("", private=True, problem=_("That is you. Nothing will be sent."))
+    if not account and chat.state != State.ONLINE:
+        return Audience("", private=True, problem=not_known_offline(name))
     shown = chat.conversations[account].name if account in chat.conversations else name
     return Audience(_("Only {name} can read this").format(name=shown), private=True)
+
+
+def not_known_offline(name: str) -> str:
+    """Why nothing goes to a name that the server would have to be asked for."""
+    words = _("You are offline, and {name} is not known here yet. Nothing is sent; try it when you are back.")
+    return words.format(name=name)
 
 
 def _disputed(name: str) -> Audience:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
-import threading
+import logging
 import time
 import tkinter as tk
 import webbrowser
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from talk.apps.desktop.network import Network
 from talk.apps.desktop.notifications import Notifications
 from talk.apps.desktop.overlay import Overlay
 from talk.apps.desktop.panel import Panel
+from talk.apps.desktop.passphrases import Passphrases
 from talk.apps.desktop.preferences import Preferences, screen_scale, use_own_scaling
 from talk.apps.desktop.rail import Rail
 from talk.apps.desktop.rows import rows_of
@@ -42,13 +44,14 @@ from talk.client import Client, ClientEvent, Line, Ready
 from talk.local.folders import server_folder
 from talk.protocol.link import parse_link
 
+log = logging.getLogger(__name__)
+
 TITLE = "TAlk"
 PUMP_MS = 16
 QUIET_MS, QUIET_AFTER = 40, 1.0  # milliseconds between two looks, once nothing has come for so many seconds
 COMMAND_KEYS = 0x4 | 0x8  # Control and Alt (Command on macOS), as bits of an event's state
 TIDY_EVERY, TIDY_ALL_EVERY = 5.0, 60.0  # seconds
 LIST_MS = 100  # the list is drawn anew at most this often
-PASSPHRASE_WITHIN = 600.0  # seconds to type one
 
 
 class Window:
@@ -58,6 +61,7 @@ class Window:
         self.folder, self.settings = folder, settings
         self.network = Network(lambda: self.look.px(self.look.text_size))
         self.notifications = Notifications(self.network)
+        self.passphrases = Passphrases(self.network, lambda: self.overlay, lambda: self.joining.go_on())
         self.chats: list[Chat] = []
         self.chat: Chat | None = None
         self.is_narrow = False
@@ -118,6 +122,7 @@ class Window:
         self.joining = Joining(
             self.network,
             self.overlay,
+            self.passphrases,
             open=self.open_profile,
             leave=self._drop,
             find=self._chat_of,
@@ -199,7 +204,8 @@ class Window:
 
     def open_profile(self, folder: Path, *, link: str = "", name: str = "") -> Chat:
         """Open a profile of this computer, or join with a new one."""
-        chat = Chat(Client(folder, link=link, name=name, ask_passphrase=self._ask_passphrase))
+        ask = partial(self.passphrases.ask, folder)
+        chat = Chat(Client(folder, link=link, name=name, ask_passphrase=ask))
         self.chats.append(chat)
         if self.chat is None or self.settings.chat == str(folder):
             self.chat = chat
@@ -211,28 +217,11 @@ class Window:
         )
         return chat
 
-    def _ask_passphrase(self, question: str) -> str | None:
-        """Called on a profile's thread, which waits here for what is typed in the window."""
-        answered, answer = threading.Event(), [""]
-
-        def done(typed: str) -> None:
-            answer[0] = typed
-            answered.set()
-            self.joining.go_on()
-
-        def ask() -> None:
-            pages.ask_text(
-                self.overlay, _("Passphrase"), said(question), _("Passphrase"), _("Go on"), done, secret=True,
-                closed=lambda: done(""),
-            )  # fmt: skip
-
-        self.network.hand_over(ask)
-        answered.wait(PASSPHRASE_WITHIN)
-        return answer[0]
-
     def _opened(self, chat: Chat) -> None:
         chat.state = State.CONNECTING
         chat.title = _title(chat.client)
+        if chat.client.is_registered:
+            self.passphrases.forget(chat.client.folder)
         self.talking.reload(chat)
         self._show_rail()
 
@@ -242,6 +231,7 @@ class Window:
         if chat.state != State.ENDED:
             chat.state, chat.words = State.CLOSED, text
         if not self.joining.settled(chat, chat.words):
+            self.passphrases.forget(chat.client.folder)
             self._chat_changed(chat)
 
     def _told(self, chat: Chat, event: ClientEvent) -> None:
@@ -317,6 +307,7 @@ class Window:
                 self._feed_changed(changes.line)
             if changes.parts & {Part.STATUS, Part.PEOPLE}:
                 self.pane.refresh()
+                self.talking.check_name()
         if Part.PEOPLE in changes.parts:
             self.actions.people_changed()
         if changes.parts:
@@ -454,14 +445,14 @@ class Window:
 
     def _notify(self, chat: Chat, line: Line) -> None:
         conversation = chat.conversations.get(line.conversation)
-        if conversation is None or conversation.muted:
+        if conversation is None or conversation.muted or not self.notifications.is_due(line.conversation):
             return
         if self.settings.sound:
             self.root.bell()
         if self.settings.notify:
             text = line.text if conversation.is_room or self.settings.notify_private_text else ""
             title = f"{line.name} · {chat.title_of(line.conversation)}" if conversation.is_room else line.name
-            self.notifications.show(line.conversation, title, text, lambda: self._notification_clicked(chat, line))
+            self.notifications.show(title, text, lambda: self._notification_clicked(chat, line))
 
     def _notification_clicked(self, chat: Chat, line: Line) -> None:
         if chat in self.chats:
@@ -522,6 +513,12 @@ class Window:
         self.root.lift()
         self.root.focus_force()
 
+    def out_of_reach(self, why: str, _error: Exception) -> None:
+        """A second start of the program cannot raise this window."""
+        log.warning("%s", why)
+        words = _("Start TAlk only once: a second start cannot find this window. Everything else works as always.")
+        self.toast.show(words, stay=True)
+
     def run(self) -> None:
         """Show the window until it is closed."""
         # What is loaded by now stays: to look through all of it for garbage takes 23 ms, a frame that is late.
@@ -569,6 +566,7 @@ class Window:
         self.preferences.remember_place()
         self.root.withdraw()
         self.root.update_idletasks()
+        self.passphrases.stop()
         self.network.stop()
         self.root.destroy()
         pictures.forget_all()
