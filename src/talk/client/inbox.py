@@ -48,7 +48,7 @@ def take_mail(db: Database, mail: events.Mail, now: int, *, final: bool) -> list
 def _take_notice(db: Database, mail: events.Mail, device: str, now: int) -> list[ClientEvent]:
     try:
         notice = msgspec.json.decode(mail.content, type=events.NoticeContent)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return []
     if mail.kind == events.UNDECRYPTABLE:
         outbox.put_again(db, notice.id, mail.account, notice.device, now)

@@ -155,7 +155,7 @@ def text_of(event: events.RoomEvent) -> str:
     try:
         text = msgspec.json.decode(event.content, type=events.TextContent).text
         check_text(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return UNREADABLE
     except Refused:
         return NOT_ALLOWED

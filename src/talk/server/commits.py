@@ -11,11 +11,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from talk.server.ports import Change, Outcome, Store
+from talk.server.ports import AppendRecord, Change, DeliverMail, Outcome, Store
 
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 2_000  # changes
+MAX_BATCH_BYTES = 256 * 1024  # of content: what is committed together is written to every socket together
 MAX_PAUSE = 0.025  # seconds
 
 Answer = Callable[[Outcome], None]
@@ -60,7 +61,8 @@ class Commits:
 
     async def _commit_once(self) -> float:
         """Commit what has gathered; the seconds that delivering it took."""
-        batch, self._pending = self._pending[:MAX_BATCH], self._pending[MAX_BATCH:]
+        size = self._batch_size()
+        batch, self._pending = self._pending[:size], self._pending[size:]
         try:
             outcomes = await self._store.commit([change for change, _ in batch]) if batch else []
         except Exception as error:
@@ -77,6 +79,15 @@ class Commits:
             self._idle.set()
         return time.perf_counter() - started
 
+    def _batch_size(self) -> int:
+        """How many of the changes that wait are committed next; one at least, if there is one."""
+        left = MAX_BATCH_BYTES
+        for number, (change, _) in enumerate(self._pending[:MAX_BATCH]):
+            left -= _content_size(change)
+            if left < 0 and number:
+                return number
+        return min(len(self._pending), MAX_BATCH)
+
     def _answer(self, batch: Sequence[tuple[Change, Answer]], outcomes: Sequence[Outcome]) -> None:
         for (change, answer), outcome in zip(batch, outcomes, strict=True):
             try:
@@ -90,3 +101,13 @@ class Commits:
             # Nobody knows who got what: only from the disk can each be given all of it once.
             log.exception("delivering a commit failed")
             self._lost(error)
+
+
+def _content_size(change: Change) -> int:
+    """Bytes that people gave to be passed on."""
+    match change:
+        case AppendRecord():
+            return len(change.content)
+        case DeliverMail():
+            return sum(map(len, change.contents.values()))
+    return 0

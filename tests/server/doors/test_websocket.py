@@ -21,6 +21,7 @@ from talk.protocol.limits import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN, SUBPROTOCOL
 from talk.protocol.proofs import Channel
 from talk.server import engine
 from talk.server.doors import websocket
+from talk.server.doors.accepting import Entrance, listening
 from talk.server.doors.pages import Page
 from talk.server.doors.websocket import Listener
 
@@ -47,11 +48,12 @@ class Doorway(House):
             behind_proxy=self.behind_proxy,
             max_connections=self.max_connections,
         )
-        self.server = await asyncio.get_running_loop().create_server(self.listener, "127.0.0.1", 0)
-        self.port = self.server.sockets[0].getsockname()[1]
+        self.entrance = Entrance(listening("127.0.0.1", 0), self.listener.arrived)
+        self.entrance.open()
+        self.port = self.entrance.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        self.server.close()
+        await self.entrance.close()
         for connection in list(self.listener.open):
             connection.abort()
         await until(lambda: not self.listener.open, "end of all connections")
@@ -188,6 +190,7 @@ class TestHandshake:
 
     async def test_over_the_number_of_connections_it_just_ends(self) -> None:
         async for door in doorway(house := Doorway(max_connections=2)):
+            house.listener.arrivals.bound = 2
             first, second = await door.raw(), await door.raw()
             for raw in (first, second):
                 await raw.headers()

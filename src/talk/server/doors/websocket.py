@@ -7,7 +7,10 @@ it, without a task or a queue per connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import socket
+import ssl
+import time
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -21,12 +24,17 @@ from websockets.typing import Subprotocol
 
 from talk.protocol.limits import LOGIN_WITHIN, MAX_FRAME, MAX_FRAME_BEFORE_LOGIN, MAX_PARTIAL_FRAMES, SUBPROTOCOL
 from talk.server.connection import Connection
+from talk.server.doors.accepting import let_in
+from talk.server.doors.arrivals import Arrivals, origin
 from talk.server.doors.pages import Page
 from talk.server.engine import Engine
 
 WRITE_HIGH = 256 * 1024  # bytes waiting for a socket, from which on it counts as full
 MAX_FRAGMENTS = 1_024  # of one message; no client of ours sends any
+READ_AT_ONCE = 16 * 1024  # bytes of one connection, before it is another one's turn
 CLOSE_WITHIN = 3.0  # seconds for the other side to say goodbye too
+HANDSHAKE_WORK = 0.002  # seconds of the processor that a TLS handshake takes
+
 
 GetPage = Callable[[str], Page]
 
@@ -37,19 +45,53 @@ def text_frame(payload: bytes) -> bytes:
 
 
 class Listener:
-    """What the connections of one listening socket have in common."""
+    """What the connections of one listening socket have in common. `tls` is None for a socket without it."""
 
-    def __init__(self, engine: Engine, pages: GetPage, *, behind_proxy: bool, max_connections: int) -> None:
-        self.engine, self.pages = engine, pages
+    def __init__(
+        self,
+        engine: Engine,
+        pages: GetPage,
+        *,
+        behind_proxy: bool,
+        max_connections: int,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.engine, self.pages, self.tls = engine, pages, tls
         self.behind_proxy, self.max_connections = behind_proxy, max_connections
+        self.arrivals = Arrivals(max_connections)
         self.open: set[WebSocketConnection] = set()
         self.partial = 0  # bytes of frames that are not complete, of all connections
+        self.buffer = memoryview(bytearray(READ_AT_ONCE))  # one for all: each read is copied before the next
 
-    def __call__(self) -> WebSocketConnection:
-        return WebSocketConnection(self)
+    def arrived(self, accepted: socket.socket, address: str) -> Coroutine[Any, Any, None] | None:
+        """Take this socket in, or end it."""
+        connection = WebSocketConnection(self, origin(address))
+        # Behind a proxy this is the proxy's address; those of people stand in their handshakes.
+        if not self.has_room_for(connection.address) or not (self.behind_proxy or self.arrivals.admit(connection)):
+            accepted.close()
+            return None
+        self.open.add(connection)
+        return self._let_in(accepted, connection)
+
+    async def _let_in(self, accepted: socket.socket, connection: WebSocketConnection) -> None:
+        if self.tls is not None:
+            self.engine.worked(connection, None, HANDSHAKE_WORK)
+        is_in = False
+        try:
+            is_in = await let_in(accepted, connection, self.tls, LOGIN_WITHIN)
+        finally:
+            if not is_in:
+                self.let_go(connection)
+
+    def let_go(self, connection: WebSocketConnection) -> None:
+        self.open.discard(connection)
+        self.arrivals.let_go(connection)
+
+    def has_room_for(self, address: str) -> bool:
+        return len(self.open) < self.max_connections and not self.engine.is_worn_out(address)
 
 
-class WebSocketConnection(asyncio.Protocol):
+class WebSocketConnection(asyncio.BufferedProtocol):
     """One accepted connection. It is the `Door` of its `Connection`."""
 
     __slots__ = (
@@ -61,6 +103,7 @@ class WebSocketConnection(asyncio.Protocol):
         "_partial",
         "_parts",
         "_parts_size",
+        "_rest",
         "_said_goodbye",
         "_timer",
         "_transport",
@@ -69,7 +112,8 @@ class WebSocketConnection(asyncio.Protocol):
         "paused",
     )
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, address: str) -> None:
+        self.address = address
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._ws = ServerProtocol(subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=MAX_FRAME)
@@ -79,27 +123,39 @@ class WebSocketConnection(asyncio.Protocol):
         self._partial = 0
         self._drained: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._rest: asyncio.TimerHandle | None = None
         self._said_goodbye = False
         self.paused = False
-        self.address = ""
 
     # ---- called by asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH)
-        peer = transport.get_extra_info("peername")
-        self.address = str(peer[0]) if peer else ""
-        if len(self._listener.open) >= self._listener.max_connections:
-            self._transport.abort()
-            return
-        self._listener.open.add(self)
         self._timer = self._loop.call_later(LOGIN_WITHIN, self.abort)
 
-    def data_received(self, data: bytes) -> None:
-        self._ws.receive_data(data)
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._listener.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        began = time.thread_time()
+        self._ws.receive_data(bytes(self._listener.buffer[:nbytes]))
         self._handle_events()
         self._count_partial()
+        if self._connection is not None and self._connection.session.logged_in:
+            self._listener.arrivals.let_go(self)
+        rest = self._listener.engine.worked(self, self._connection, time.thread_time() - began)
+        if rest > 0 and not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._rest = self._loop.call_later(rest, self._rested)
+
+    def _rested(self) -> None:
+        self._rest = None
+        self._read_on()
+
+    def _read_on(self) -> None:
+        if not self.paused and self._rest is None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def eof_received(self) -> None:
         self._ws.receive_eof()
@@ -115,15 +171,15 @@ class WebSocketConnection(asyncio.Protocol):
         self._wake()
         if self._connection is not None:
             self._listener.engine.drained(self._connection)
-        if not self.paused and not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._read_on()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._listener.open.discard(self)
+        self._listener.let_go(self)
         self._listener.partial -= self._partial
         self._partial = 0
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._rest):
+            if timer is not None:
+                timer.cancel()
         if self._connection is not None:
             self._listener.engine.disconnected(self._connection, said_goodbye=self._said_goodbye)
         self._wake()
@@ -189,8 +245,11 @@ class WebSocketConnection(asyncio.Protocol):
 
     def _handshake(self, request: Request) -> None:
         if self._listener.behind_proxy:
-            forwarded = request.headers.get("X-Forwarded-For", "")
-            self.address = forwarded.rpartition(",")[2].strip() or self.address
+            forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+            self.address = origin(forwarded) if forwarded else self.address
+            if not (self._listener.arrivals.admit(self) and self._listener.has_room_for(self.address)):
+                self.abort()
+                return
         if "Upgrade" not in request.headers:
             self._answer_get(request.path)
             return
