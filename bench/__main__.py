@@ -67,7 +67,9 @@ def _rounds(given: argparse.Namespace, place: Place, absent: set[str]) -> Iterat
 def _arguments() -> argparse.Namespace:
     names = [kind.__name__.lower() for kind in PEERS]
     top = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    top.add_argument("--only", nargs="*", default=[], choices=list(CASES), metavar="CASE", help=f"of {', '.join(CASES)}")
+    top.add_argument(
+        "--only", nargs="*", default=[], choices=list(CASES), metavar="CASE", help=f"of {', '.join(CASES)}"
+    )
     top.add_argument("--servers", nargs="*", default=[], choices=names, metavar="SERVER", help=f"of {', '.join(names)}")
     top.add_argument("--rounds", type=int, default=3, help="how often everything is measured (default 3)")
     top.add_argument("--short", action="store_true", help="fewer connections and shorter runs, for a first look")

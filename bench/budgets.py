@@ -49,7 +49,9 @@ def _fan_out(rows: Sequence[Row]) -> list[str]:
             ))  # fmt: skip
     quiet = _of(rows, "fan-out", TALK, 30, "stored_p99")
     if quiet:
-        lines.append(_line("acknowledged at a quiet time (30 a second): p99 < 50 ms", f"{1e3 * quiet:.1f} ms", quiet < 0.05))
+        lines.append(
+            _line("acknowledged at a quiet time (30 a second): p99 < 50 ms", f"{1e3 * quiet:.1f} ms", quiet < 0.05)
+        )
     return lines
 
 

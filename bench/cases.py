@@ -20,6 +20,7 @@ from bench.servers.mqtt import Mosquitto
 from bench.servers.nats import Nats
 from bench.servers.peer import Peer
 from bench.servers.talk import Talk
+from talk.protocol.limits import MAX_UNANSWERED
 
 PEERS: tuple[type[Peer], ...] = (Kernel, Talk, Ngircd, Inspircd, Mosquitto, Nats)
 MOST = 0  # as a rate: as many as it takes
@@ -197,9 +198,9 @@ def private(place: Place, kind: type[Peer], *, tls: bool = False) -> Iterator[Ro
     with place.server(kind, tls=tls, people=2 * pairs) as peer:
         peer.start()
         with load_on(peer, 2 * pairs, room=False) as generator:
-            complete = STAMP
+            complete, unanswered = STAMP, 0
             if isinstance(peer, Talk):
-                complete = RECEIPT
+                complete, unanswered = RECEIPT, MAX_UNANSWERED - 4  # its acks take places too
                 for number in range(2 * pairs):
                     receipt = people.send(peer.house, number, number - pairs, receipt=True) if number >= pairs else None
                     generator.mailbox(number, people.ack(peer.house), receipt)
@@ -208,7 +209,9 @@ def private(place: Place, kind: type[Peer], *, tls: bool = False) -> Iterator[Ro
             writers = [(number, peer.send(number, number + pairs)) for number in range(pairs)]
             for rate in sizes.private_rates:
                 for seconds in (sizes.warm, sizes.seconds):
-                    values = measured(peer, generator, Plan(writers, seconds, rate, complete=complete))
+                    values = measured(
+                        peer, generator, Plan(writers, seconds, rate, unanswered=unanswered, complete=complete)
+                    )
                 yield Row("private", peer.title, rate, values)
 
 
@@ -278,7 +281,9 @@ def history(place: Place, kind: type[Peer], *, tls: bool = False) -> Iterator[Ro
                 for seconds in (sizes.warm, sizes.seconds):
                     plan = Plan(pages, seconds, window=readers, complete=STORED, numbers=length)
                     read = measured(peer, generator, plan, per=STORED)
-                said = measured(peer, generator, Plan(_speakers(peer, readers, readers), sizes.seconds, 200, copies=readers))
+                said = measured(
+                    peer, generator, Plan(_speakers(peer, readers, readers), sizes.seconds, 200, copies=readers)
+                )
         values = {f"say_{name}": said[name] for name in ("cpu_each", "cpu_message", "stored_p50", "stored_p99")}
         size = sum(file.stat().st_size for file in folder.glob("talk.db*"))
         yield Row("history", peer.title, length, {**read, **values, "start": started, "bytes_each": size / length})

@@ -67,7 +67,7 @@ class _Plan(Structure):
     _fields_ = (
         ("senders", POINTER(_Sender)), ("sender_count", c_int32),
         ("rate", c_double), ("seconds", c_double), ("drain", c_double),
-        ("window", c_int32), ("complete", c_int32), ("copies", c_int64), ("numbers", c_int64),
+        ("window", c_int32), ("unanswered", c_int32), ("complete", c_int32), ("copies", c_int64), ("numbers", c_int64),
     )  # fmt: skip
 
 
@@ -154,13 +154,15 @@ class Frame:
 class Plan:
     """What is sent: by these connections in turn, `rate` a second, or `window` messages under way where rate is 0.
 
-    A message is over when `copies` needles of the kind `complete` have been found for it.
+    Nobody has more than `unanswered` messages that are not answered yet, which waits but does not move the time that
+    counts. A message is over when `copies` needles of the kind `complete` have been found for it.
     """
 
     senders: Sequence[tuple[int, Frame]]
     seconds: float
     rate: float = 0
     window: int = 0
+    unanswered: int = 0
     copies: int = 1
     complete: int = STAMP
     numbers: int = 0
@@ -208,9 +210,7 @@ class Generator:
         """One more connection, which `bring` makes. Its number."""
         self.connections += 1
         given = self._steps(steps)
-        return int(
-            self._c.load_add(self._load, c_int32(port), c_int32(tls), given, c_int32(len(steps)))
-        )
+        return int(self._c.load_add(self._load, c_int32(port), c_int32(tls), given, c_int32(len(steps))))
 
     def again(self, number: int, port: int, steps: Sequence[Step]) -> None:
         """Let go of the connection; the next `bring` makes it anew."""
@@ -235,8 +235,8 @@ class Generator:
     def run(self, plan: Plan) -> Result:
         senders = (_Sender * len(plan.senders))(*(_Sender(number, frame.to_c()) for number, frame in plan.senders))
         given = _Plan(
-            senders, len(plan.senders), plan.rate, plan.seconds, plan.drain, plan.window, plan.complete, plan.copies,
-            plan.numbers,
+            senders, len(plan.senders), plan.rate, plan.seconds, plan.drain, plan.window, plan.unanswered,
+            plan.complete, plan.copies, plan.numbers,
         )  # fmt: skip
         result = Result()
         self._c.load_run(self._load, ctypes.byref(given), ctypes.byref(result))

@@ -100,7 +100,11 @@ async def put(store: SqliteStore, changes: Iterable[Change]) -> None:
 def _joining(person: Person) -> list[Change]:
     phone = person.phone
     row = AccountRow(
-        person.account, person.name, skeleton(person.name), 1, {phone.id: encode64(phone.key.public_key().public_bytes_raw())}
+        person.account,
+        person.name,
+        skeleton(person.name),
+        1,
+        {phone.id: encode64(phone.key.public_key().public_bytes_raw())},
     )
     fallback = {name: msgspec.json.encode(key) for name, key in phone.fallback_key().items()}
     return [

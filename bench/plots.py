@@ -53,7 +53,8 @@ def svg(plot: Plot) -> str:
         parts.append(_line(LEFT, at, WIDTH - RIGHT, at, 0.25))
         parts.append(f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{_short(power)}</text>')
     parts.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 10}" text-anchor="middle">{plot.across}</text>')
-    parts.append(f'<text transform="translate(14 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">{plot.up}</text>')
+    turned = f'transform="translate(14 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)"'
+    parts.append(f'<text {turned} text-anchor="middle">{plot.up}</text>')
     parts += _curves(plot, across, up)
     return "\n".join([*parts, "</svg>", ""])
 
@@ -83,7 +84,9 @@ def _curves(plot: Plot, across: _Axis, up: _Axis) -> list[str]:
         ends.append(at)
         x = WIDTH - RIGHT + 10
         parts.append(f'<text x="{x}" y="{at:.1f}" fill="{colour}">{name}</text>')
-        parts.append(f'<text x="{x}" y="{at + 13:.1f}" fill="{colour}" font-size="11">slope {slope(points):+.2f}</text>')
+        parts.append(
+            f'<text x="{x}" y="{at + 13:.1f}" fill="{colour}" font-size="11">slope {slope(points):+.2f}</text>'
+        )
     return parts
 
 
@@ -101,11 +104,7 @@ def _decades(ys: Sequence[float]) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    found = [
-        factor * 10.0**power
-        for power in range(math.floor(low), math.ceil(high) + 1)
-        for factor in (1, 2, 5)
-    ]
+    found = [factor * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for factor in (1, 2, 5)]
     return [tick for tick in found if low <= math.log10(tick) <= high]
 
 

@@ -8,7 +8,6 @@ import platform
 import re
 import sqlite3
 import ssl
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -31,7 +30,7 @@ def machine() -> str:
     model = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**30
     return (
-        f"{len(os.sched_getaffinity(0)) if not sys.argv else os.cpu_count()} processors "
+        f"{os.cpu_count()} processors "
         f"({model[1] if model else platform.machine()}), {memory} GiB; Linux {platform.release()}; "
         f"load {os.getloadavg()[0]:.1f} before"
     )
@@ -45,11 +44,11 @@ class Report:
     short: bool = False
 
     def text(self) -> str:
-        parts = [budgets(self.rows)]
-        for case in ORDER:
-            if any(row.case == case for row in self.rows):
-                parts.append(f"### {TITLES[case]}\n\n{table(self.rows, case)}{self._plot_of(case)}")
-        parts += [self._generator(), self._about()]
+        measured = {row.case for row in self.rows}
+        tables = (
+            f"### {TITLES[case]}\n\n{table(self.rows, case)}{self._plot_of(case)}" for case in ORDER if case in measured
+        )
+        parts = [budgets(self.rows), *tables, self._generator(), self._about()]
         return "\n\n".join(part for part in parts if part)
 
     def plots(self) -> dict[str, Plot]:
@@ -87,17 +86,19 @@ class Report:
         if plot is None:
             return ""
         slopes = ", ".join(f"{name} {slope(points):+.2f}" for name, points in plot.lines.items())
-        return f"\n\n![{plot.title}](pictures/{names[case]}.svg)\n\nSlope (0: the cost does not grow; 1: it grows as what is varied): {slopes}."
+        how = "Slope (0: the cost does not grow; 1: it grows as what is varied)"
+        return f"\n\n![{plot.title}](pictures/{names[case]}.svg)\n\n{how}: {slopes}."
 
     def _generator(self) -> str:
         timed = [row.values for row in self.rows if "late" in row.values]
         if not timed:
             return ""
+        most = 100 * max(each["generator"] for each in timed)
         late = sum(each["late"] for each in timed) / max(1, sum(each["sent"] for each in timed))
         return (
-            f"The load generator had a core of its own and used at most {100 * max(each['generator'] for each in timed):.0f} % "
-            f"of it; {100 * late:.2f} % of the messages left it more than 5 ms after their time. † marks where it used more "
-            "than 85 %: latencies there are its own as well as the server's."
+            f"The load generator had a core of its own and used at most {most:.0f} % of it; {100 * late:.2f} % of the "
+            "messages left it more than 5 ms after their time. † marks where it used more than 85 %: latencies there "
+            "are its own as well as the server's."
         )
 
     def _about(self) -> str:
@@ -117,7 +118,8 @@ def write(report: Report) -> None:
     for name, plot in report.plots().items():
         (PICTURES / f"{name}.svg").write_text(svg(plot))
     RAW.write_text("".join(json.dumps(asdict(row)) + "\n" for row in report.rows))
-    _between(PAGE, "servers", f"{report.text()}\n\nThe raw output, a line for each case, server and round: [performance.jsonl](performance.jsonl).")
+    raw = "The raw output, a line for each case, server and round: [performance.jsonl](performance.jsonl)."
+    _between(PAGE, "servers", f"{report.text()}\n\n{raw}")
     _between(README, "bench", summary(report.rows))
 
 

@@ -98,9 +98,7 @@ AT = {
 def values(rows: Iterable[Row], case: str, server: str, at: float, name: str) -> list[float]:
     """One figure of all rounds."""
     return [
-        row.values[name]
-        for row in rows
-        if (row.case, row.server, row.at) == (case, server, at) and name in row.values
+        row.values[name] for row in rows if (row.case, row.server, row.at) == (case, server, at) and name in row.values
     ]
 
 

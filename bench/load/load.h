@@ -24,7 +24,8 @@ typedef struct { int32_t connection; Frame frame; } Sender;
 typedef struct {
     const Sender *senders; int32_t sender_count;
     double rate, seconds, drain;
-    int32_t window, complete;             /* which kind of needle ends a message that is under way */
+    int32_t window, unanswered;           /* messages under way: of all, and of one connection (0: no limit) */
+    int32_t complete;                     /* which kind of needle ends a message that is under way */
     int64_t copies;                       /* how many of them end it */
     int64_t numbers;
 } Plan;
@@ -41,7 +42,7 @@ typedef struct { int32_t ready, failed; double seconds, p50, p99, most, cpu; } B
 enum { CLOSED, CONNECTING, HANDSHAKE, LOGGING_IN, READY };
 
 typedef struct {
-    int fd, state, steps_left, seen_length, carry_length, unreceipted;
+    int fd, state, steps_left, seen_length, carry_length, unreceipted, unanswered;
     void *tls;
     const Step *steps;
     char *seen, *out;
@@ -63,7 +64,7 @@ typedef struct {
     Result result;
     int64_t delivered_histogram[BUCKETS], stored_histogram[BUCKETS], login_histogram[BUCKETS];
     int32_t *acks; int32_t ack_count;     /* connections that owe an ack */
-    uint64_t counter;
+    uint64_t counter, turn;
 } Load;
 
 /* wire.c */

@@ -172,6 +172,16 @@ static void look_after_mail(Load *load, double now) {
     }
 }
 
+/* The next one in turn who may send now; NULL when everybody has to wait for answers. */
+static const Sender *next_sender(Load *load, const Plan *plan) {
+    for (int tries = 0; tries < plan->sender_count; tries++) {
+        const Sender *sender = &plan->senders[load->turn++ % plan->sender_count];
+        const Connection *c = &load->all[sender->connection];
+        if (c->state == READY && (plan->unanswered == 0 || c->unanswered < plan->unanswered)) return sender;
+    }
+    return NULL;
+}
+
 static int64_t completed(const Plan *plan, const Result *result) {
     return plan->complete == STORED ? result->stored : plan->complete == RECEIPT ? result->receipts : result->delivered;
 }
@@ -183,16 +193,20 @@ void load_run(Load *load, const Plan *plan, Result *out) {
     memset(load->delivered_histogram, 0, sizeof load->delivered_histogram);
     memset(load->stored_histogram, 0, sizeof load->stored_histogram);
     double began = now_seconds(), cpu = own_cpu(), end = began + plan->seconds, mail_at = began;
+    for (int i = 0; i < load->count; i++) load->all[i].unanswered = 0;
     for (double now = began; ; now = now_seconds()) {
         double due = now;
         while (now < end) {
             int64_t complete = completed(plan, result);
             if (plan->rate > 0) due = began + (double)result->sent / plan->rate;
             if (plan->rate > 0 ? due > now || due >= end : result->sent * plan->copies - complete >= plan->window * plan->copies) break;
+            const Sender *sender = next_sender(load, plan);
+            if (sender == NULL) break;
             double lateness = plan->rate > 0 ? now - due : 0;
             result->late += lateness > LATE;
             if (lateness > result->late_most) result->late_most = lateness;
-            const Sender *sender = &plan->senders[result->sent++ % plan->sender_count];
+            result->sent++;
+            load->all[sender->connection].unanswered++;
             int64_t number = plan->numbers ? 1 + (int64_t)((((uint64_t)random() << 31) | (uint64_t)random()) % (uint64_t)plan->numbers) : 0;
             write_frame(load, &load->all[sender->connection], &sender->frame, due, number);
             result->sending = now - began;
@@ -201,7 +215,7 @@ void load_run(Load *load, const Plan *plan, Result *out) {
         if (now >= mail_at) { look_after_mail(load, now); mail_at = now + ACK_AFTER; }
         result->expected = result->sent * plan->copies;
         if (now >= end && (completed(plan, result) >= result->expected || now > end + plan->drain)) break;
-        double wait = now < end && plan->rate > 0 ? due - now : 0.001;
+        double wait = now < end && plan->rate > 0 && due > now ? due - now : 0.0005;
         take_events(load, wait < 0 ? 0 : wait > 0.002 ? 0.002 : wait);
     }
     result->seconds = now_seconds() - began;

@@ -60,6 +60,7 @@ static void found(Load *load, Connection *c, int kind, int64_t number, double no
         break;
     case STORED:
         result->stored++;
+        c->unanswered--;
         count_time(load->stored_histogram, now - (double)number / 1e9);
         break;
     case RECEIPT:

@@ -24,7 +24,7 @@ NGIRCD = """[Global]
 Name = irc.bench.test
 Info = bench
 Listen = 127.0.0.1
-{plain}
+Ports = {port}
 MotdFile = /dev/null
 PidFile = {folder}/ngircd.pid
 [Limits]
@@ -39,7 +39,6 @@ DNS = no
 Ident = no
 PAM = no
 ChrootDir =
-{tls}
 [Channel]
 Name = #room
 """
@@ -49,28 +48,23 @@ class Ngircd(Irc):
     name = "ngIRCd"
     program = "ngircd"
     package = "apt install ngircd"
-    can_tls = True
 
     @classmethod
     def version(cls) -> str:
         return first_line("ngircd", "--version")
 
     def command(self) -> list[str]:
-        plain, tls = f"Ports = {self.port}", ""
-        if self.tls:
-            cert, key = certificate(self.folder)
-            plain, tls = "Ports = 1", f"[SSL]\nCertFile = {cert}\nKeyFile = {key}\nPorts = {self.port}"
         config = self.folder / "ngircd.conf"
-        config.write_text(NGIRCD.format(plain=plain, tls=tls, folder=self.folder))
+        config.write_text(NGIRCD.format(port=self.port, folder=self.folder))
         return ["ngircd", "--nodaemon", "--config", str(config)]
 
 
 INSPIRCD = """<server name="irc.bench.test" description="bench" network="bench" id="001">
 <admin name="bench" nick="bench" email="bench@bench.test">
 <bind address="127.0.0.1" port="{port}" type="clients"{tls}>
-<connect name="main" allow="*" timeout="120" pingfreq="3600" hardsendq="1G" softsendq="1G" recvq="1M" threshold="1000000"
-  commandrate="1000000" fakelag="no" localmax="100000" globalmax="100000" maxconnwarn="no" useident="no" resolvehostnames="no"
-  limit="100000" maxchans="100">
+<connect name="main" allow="*" timeout="120" pingfreq="3600" hardsendq="1G" softsendq="1G" recvq="1M"
+  threshold="1000000" commandrate="1000000" fakelag="no" localmax="100000" globalmax="100000" maxconnwarn="no"
+  useident="no" resolvehostnames="no" limit="100000" maxchans="100">
 <performance netbuffersize="10240" somaxconn="4096" softlimit="100000" quietbursts="yes" clonesonconnect="no">
 <options defaultmodes="nt" syntaxhints="no" cyclehosts="no">
 <dns enabled="no" server="127.0.0.1" timeout="1">
@@ -96,7 +90,8 @@ class Inspircd(Irc):
         if self.tls:
             cert, key = certificate(self.folder)
             tls = ' sslprofile="bench"'
-            module = f'<module name="ssl_gnutls"><sslprofile name="bench" provider="gnutls" certfile="{cert}" keyfile="{key}">'
+            profile = f'provider="gnutls" certfile="{cert}" keyfile="{key}"'
+            module = f'<module name="ssl_gnutls"><sslprofile name="bench" {profile}>'
         config = self.folder / "inspircd.conf"
         config.write_text(INSPIRCD.format(port=self.port, folder=self.folder, tls=tls, module=module))
         return ["inspircd", "--nofork", "--runasroot", "--nolog", "--config", str(config)]

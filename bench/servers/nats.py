@@ -44,7 +44,9 @@ class Nats(Peer):
 
     def login(self, number: int, *, room: bool) -> list[Step]:
         subscribe = b"SUB u.%d 1\r\n" % number + (b"SUB room 2\r\n" if room else b"")
-        connect = b'CONNECT {"verbose":false,"pedantic":false,"tls_required":%s}\r\n' % (b"true" if self.tls else b"false")
+        connect = b'CONNECT {"verbose":false,"pedantic":false,"tls_required":%s}\r\n' % (
+            b"true" if self.tls else b"false"
+        )
         return [Step(b"", b"INFO {"), Step(connect + subscribe + b"PING\r\n", b"PONG\r\n")]
 
     def say(self, number: int) -> Frame:

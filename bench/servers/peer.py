@@ -88,15 +88,16 @@ class Peer(ABC):
     # ---- the process
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
-            self.command(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "errors").open("ab"),
-            cwd=self.folder,
-            start_new_session=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, self._core),
-        )
+        with (self.folder / "errors").open("ab") as errors:
+            self._process = subprocess.Popen(
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                cwd=self.folder,
+                start_new_session=True,
+            )
+        os.sched_setaffinity(self._process.pid, self._core)  # before it has threads, which take it over
         deadline = time.monotonic() + START_WITHIN
         while time.monotonic() < deadline:
             if self._process.poll() is not None:

@@ -51,8 +51,10 @@ class Talk(Peer):
         self.data, self.house, self.rooms = data, house, None
 
     def command(self) -> list[str]:
-        command = [sys.executable, "-m", "talk", "serve", "--listen", f"127.0.0.1:{self.port}", "--data", str(self.data),
-                   "--rate", "0", "--open", "--hidden"]  # fmt: skip
+        command = [
+            sys.executable, "-m", "talk", "serve", "--listen", f"127.0.0.1:{self.port}", "--data", str(self.data),
+            "--rate", "0", "--open", "--hidden",
+        ]  # fmt: skip
         if self.tls:
             cert, key = certificate(self.folder)
             self._certificate = certificate_hash(ssl.PEM_cert_to_DER_cert(cert.read_text()))
