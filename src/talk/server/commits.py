@@ -1,7 +1,7 @@
 """Group commit: everything decided since the last commit goes to the store in one transaction.
 
-It is also the tick of delivery. When it is quiet a commit follows at once; while delivering takes time, commits are
-spaced by twice that time, at most 25 ms: what is committed together is encoded and written together.
+It is also the tick of delivery. When it is quiet a commit follows at once. After each there is a pause of twice the time
+that it and its delivery took, at most 25 ms: what is committed together is written to the disk, encoded and sent together.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class Commits:
         self._idle.set()
 
     async def _commit_once(self) -> float:
-        """Commit what has gathered; the seconds that delivering it took."""
+        """Commit what has gathered; the seconds that this and delivering it took."""
+        started = time.perf_counter()
         batch, self._pending = self._pending[:MAX_BATCH], self._pending[MAX_BATCH:]
         try:
             outcomes = await self._store.commit([change for change, _ in batch]) if batch else []
@@ -69,7 +70,6 @@ class Commits:
         finally:
             if not self._pending:
                 self._wake.clear()
-        started = time.perf_counter()
         self._answer(batch, outcomes)
         self.batches += 1
         self.changes += len(batch)
