@@ -78,6 +78,7 @@ class Delivery:
         self._rooms: dict[str, RoomDelivery] = {}
         self._devices: dict[str, Connection] = {}
         self._dirty: dict[Connection, None] = {}
+        self._fresh: dict[str, RoomDelivery] = {}  # rooms with events that are not written yet
         self._feeders = asyncio.Semaphore(FEEDERS)
         self._watchers: set[Connection] = set()
         self.presence = Presence()
@@ -87,6 +88,7 @@ class Delivery:
     def reload(self) -> None:
         """Take the rooms' heads from the directory, with nobody live and nothing in memory."""
         self._rooms = {room.room: RoomDelivery(room.head) for room in self._context.directory.rooms.values()}
+        self._fresh = {}
 
     # ---- coming and going
 
@@ -127,7 +129,8 @@ class Delivery:
     def publish(self, record: Record) -> None:
         """Pass a record on to everybody who is live in its room, with the next flush."""
         frame = self._frame(wire.encode(room_event(self._context, record)))
-        self._rooms[record.room].append(record.seq, frame)
+        room = self._fresh[record.room] = self._rooms[record.room]
+        room.append(record.seq, frame)
 
     def post(self, device: str, item: MailItem) -> None:
         """Pass mail on to its device, if it is connected and has all earlier mail."""
@@ -144,9 +147,11 @@ class Delivery:
 
     def flush(self) -> None:
         """Write to every connection, once, all that has gathered for it."""
-        fresh = [(room_id, room) for room_id, room in self._rooms.items() if room.fresh]
+        if not self._fresh and not self._dirty:
+            return  # as after most commands: their answers come with the commit
+        fresh, self._fresh = self._fresh, {}
         alone = len(fresh) == 1
-        for room_id, room in fresh:
+        for room_id, room in fresh.items():
             frames = b"".join(room.fresh)
             before = room.head - len(room.fresh)
             stalled = [connection for connection in room.live if connection.door.paused]
@@ -196,6 +201,8 @@ class Delivery:
         except Exception:
             log.exception("a connection cannot be fed from the store, so it is asked to come back")
             self._give_up(connection)
+        if connection.feeder is asyncio.current_task():
+            connection.feeder = None
 
     async def _send_pages(self, connection: Connection) -> None:
         while connection.positions or not connection.mail_live:

@@ -177,7 +177,7 @@ class Engine:
                 return
             if bucket is not None:
                 bucket.take(now)
-            self._run(connection, connection.waiting.popleft())
+            self._run(connection, connection.waiting.pop(0))
 
     def drained(self, connection: Connection) -> None:
         """The connection's socket takes more again."""
@@ -311,6 +311,7 @@ class Engine:
                 self.delivery.say(connection, frame)
             case decisions.Arrived(device, welcome):
                 connection.session.account, connection.session.device = welcome.account, device
+                connection.session.channel = None  # half a KiB that nobody asks for any more
                 self._arrived(connection, welcome)
             case decisions.Follow(reply, rooms, mail):
                 self.delivery.say(connection, reply)

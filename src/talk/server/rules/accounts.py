@@ -150,7 +150,7 @@ def _arrive(context: Context, session: Session, account: str, device: str, id: s
     rooms = [events.Room(room.room, room.name, room.head) for room in context.directory.rooms.values()]
     welcome = events.Welcome(
         id=id,
-        account=account,
+        account=row.account,  # the directory's own text, which the session holds from now on
         name=row.name,
         epoch=context.directory.epoch,
         rooms=rooms,
