@@ -1,7 +1,8 @@
 """Group commit: everything decided since the last commit goes to the store in one transaction.
 
-It is also the tick of delivery. When it is quiet a commit follows at once. After each there is a pause of twice the time
-that it and its delivery took, at most 25 ms: what is committed together is written to the disk, encoded and sent together.
+It is also the tick of delivery. When it is quiet a commit follows at once. After each there is a pause of twice the
+time that it and its delivery took, at most 25 ms: what is committed together is written to the disk, encoded and sent
+together.
 """
 
 from __future__ import annotations

@@ -90,9 +90,7 @@ class WebSocketConnection(asyncio.Protocol):
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._loop = asyncio.get_running_loop()
-        self._core: ServerProtocol | None = ServerProtocol(
-            subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=MAX_FRAME
-        )
+        self._core: ServerProtocol | None = ServerProtocol(subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=MAX_FRAME)
         self._connection: Connection | None = None
         self._parts: list[bytes] = []
         self._parts_size = self._fragments = 0
