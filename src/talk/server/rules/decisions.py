@@ -39,11 +39,15 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """The connection that asked wants what it missed since these numbers, and everything from now on."""
+    """The connection that asked wants what it missed since these numbers, and everything from now on.
+
+    `mail_head` is the number of its newest mail, as the store said it a moment ago.
+    """
 
     reply: Event
     rooms: dict[str, int]
     mail: int
+    mail_head: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +142,27 @@ class Identities:
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceState:
-    """Read how many keys a device has left, and the number of its newest mail."""
+class KeysLeft:
+    """Read how many keys a device has left."""
 
     device: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailHead:
+    """Read the number of a device's newest mail."""
+
+    device: str
+
+
+Query = Records | Identities | KeysLeft | MailHead
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
     """Ask the store, then decide further with what it says."""
 
-    query: Records | Identities | DeviceState
+    query: Query
     then: Callable[[Any], Decision]
 
 
