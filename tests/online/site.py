@@ -188,6 +188,15 @@ class Wire:
         self.tell(self.phone.register(self._channel, invite=invite))
         return self.next()
 
+    def back(self, phone: Phone) -> Self:
+        """Log in a device that was here before."""
+        self.phone = phone
+        self.tell(phone.login(self._channel))
+        welcome = self.next()
+        assert isinstance(welcome, events.Welcome), welcome
+        self.welcome = welcome
+        return self
+
     @classmethod
     @contextlib.contextmanager
     def at(cls, place: tuple[str, int], *, invite: str = "", small: bool = False) -> Iterator[Self]:

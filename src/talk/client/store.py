@@ -312,10 +312,12 @@ def strangers(db: Database) -> list[str]:
     return [row[0] for row in rows]
 
 
-def put_undecryptable(db: Database, n: int, device: str) -> None:
-    """Ask for this mail once more with the next acknowledgement."""
+def put_undecryptable(db: Database, n: int, device: str) -> int:
+    """Ask for this mail once more with the next acknowledgement. How many of this device were not opened by now."""
     db.run("INSERT OR IGNORE INTO undecryptable VALUES (?)", n)
     db.run("INSERT INTO unopened VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1", device)
+    row = db.one("SELECT count FROM unopened WHERE device = ?", device)
+    return int(row[0]) if row else 0
 
 
 def take_unopened(db: Database, device: str, most: int) -> int:
