@@ -9,8 +9,9 @@ from tests.fuzz.harnesses.common import nothing_logged, run
 from tests.server.house import House
 
 from talk.protocol.limits import MAX_FRAME_BEFORE_LOGIN
+from talk.server.doors.frames import text_frame
 from talk.server.doors.pages import Facts, page
-from talk.server.doors.websocket import Listener, WebSocketConnection, text_frame
+from talk.server.doors.websocket import Listener, WebSocketConnection
 
 HANDSHAKE = (
     b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

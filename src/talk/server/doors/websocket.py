@@ -4,8 +4,8 @@ The protocol is that of the `websockets` library's sans-I/O core (RFC 6455); thi
 it, without a task or a queue per connection.
 
 Nearly all that ever comes is whole text frames. Those are read here, and the core is there only while something else is
-under way: the handshake, control frames, fragments, a frame that has not come whole, the goodbye. That is a sixth of
-the processor per command, and 5 of 9 KiB of memory per silent connection.
+under way: the handshake, a control frame, fragments, the goodbye. It is given whole frames, so that it can be let go
+between two of them. That is a sixth of the processor per command, and 5 of 9 KiB of memory per silent connection.
 """
 
 from __future__ import annotations
@@ -26,15 +26,11 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-try:
-    from websockets.speedups import apply_mask
-except ImportError:  # where it was installed without a compiler
-    from websockets.utils import apply_mask
-
 from talk.protocol.limits import LOGIN_WITHIN, MAX_FRAME, MAX_FRAME_BEFORE_LOGIN, MAX_PARTIAL_FRAMES, SUBPROTOCOL
 from talk.server.connection import Connection
 from talk.server.doors.accepting import let_in
 from talk.server.doors.arrivals import Arrivals, origin
+from talk.server.doors.frames import frame_size, is_whole_text, payload
 from talk.server.doors.pages import Page
 from talk.server.engine import Engine
 
@@ -45,21 +41,10 @@ CLOSE_WITHIN = 3.0  # seconds for the other side to say goodbye too
 HANDSHAKE_WORK = 0.002  # seconds of the processor that a TLS handshake takes
 
 
-WHOLE_TEXT = 0x81  # the first byte of an unfragmented text frame without extensions
-MASKED = 0x80  # in the second byte; the rest is the length, 126 for one of two bytes that follow
+REQUEST_END = b"\r\n\r\n"
+HEADER = 14  # bytes, the longest of a frame
 
 GetPage = Callable[[str], Page]
-
-
-def text_frame(payload: bytes) -> bytes:
-    """One unfragmented, unmasked text frame (RFC 6455 section 5.2) around this UTF-8."""
-    # By hand, because the core's own way takes 5 µs, and this is done for every answer.
-    size = len(payload)
-    if size < 126:
-        return bytes((WHOLE_TEXT, size)) + payload
-    if size < 0x1_0000:
-        return b"\x81\x7e" + size.to_bytes(2) + payload
-    return b"\x81\x7f" + size.to_bytes(8) + payload
 
 
 class Listener:
@@ -117,6 +102,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         "_core",
         "_drained",
         "_fragments",
+        "_held",
         "_listener",
         "_loop",
         "_partial",
@@ -136,6 +122,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._core: ServerProtocol | None = ServerProtocol(subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=MAX_FRAME)
         self._connection: Connection | None = None
+        self._held: bytes | bytearray = b""  # of a frame that has not come whole, or the last three of a request
         self._parts: list[bytes] = []
         self._parts_size = self._fragments = 0
         self._partial = 0
@@ -166,15 +153,11 @@ class WebSocketConnection(asyncio.BufferedProtocol):
             self._rest = self._loop.call_later(rest, self._rested)
 
     def _read(self, data: bytes) -> None:
-        if self._core is None:
-            data = self._take_whole_texts(data)
-            if not data and self._core is None:
-                return
-        if data:
-            self._ws.receive_data(data)
-        self._handle_events()
+        if self._connection is None:
+            data = self._read_request(data)
+        if self._connection is not None:
+            self._read_frames(data)
         self._count_partial()
-        self._drop_core()
 
     def _rested(self) -> None:
         self._rest = None
@@ -253,36 +236,55 @@ class WebSocketConnection(asyncio.BufferedProtocol):
             self._core = ServerProtocol(state=State.OPEN, max_size=MAX_FRAME)
         return self._core
 
-    def _drop_core(self) -> None:
-        """Let go of the core when it holds nothing: no half of a frame or a message, no goodbye."""
-        core = self._core
-        if (
-            core is not None
-            and self._connection is not None
-            and core.state is State.OPEN
-            and core.current_size is None
-            and not self._partial
-        ):
-            self._forget_core()
-
     def _forget_core(self) -> None:
         if self._core is not None:
             # It and its generator hold each other, and would be there until the garbage collector comes round.
             self._core.parser.close()
             self._core = None
 
-    def _take_whole_texts(self, data: bytes) -> bytes:
-        """Read the whole text frames at the beginning; the rest, which the core has to look at."""
-        at, end = 0, len(data)
-        while end - at > 6 and data[at] == WHOLE_TEXT and data[at + 1] & MASKED and self._core is None:
-            length, begin = data[at + 1] ^ MASKED, at + 6  # behind the mask
-            if length == 126:
-                length, begin = int.from_bytes(data[at + 2 : at + 4]), at + 8
-            if length == 127 or begin + length > end:
+    def _read_request(self, data: bytes) -> bytes:
+        """Give the core what belongs to the request; what stands behind it."""
+        seen = bytes(self._held) + data  # that end may come in two parts
+        end = seen.find(REQUEST_END)
+        cut = len(data) if end < 0 else end + len(REQUEST_END) - len(self._held)
+        self._held = seen[-3:] if end < 0 else b""
+        self._give_to_core(data[:cut])
+        return data[cut:]
+
+    def _read_frames(self, data: bytes) -> None:
+        if self._core is not None and self._core.state is not State.OPEN:
+            held, self._held = bytes(self._held), b""
+            self._give_to_core(held + data)  # it waits for the other side's goodbye, and for nothing else
+            return
+        if self._held:
+            held = self._held if isinstance(self._held, bytearray) else bytearray(self._held)
+            held += data
+            self._held = held
+            if not 0 < frame_size(held, 0) <= len(held) and len(held) < MAX_FRAME + HEADER:
+                return  # one that comes in very many parts is put together once
+            data = bytes(held)
+            self._held = b""
+        at = 0
+        while at < len(data):
+            size = frame_size(data, at)
+            if size > MAX_FRAME + HEADER:
+                self._give_to_core(data[at:])  # which refuses it
+                return
+            if not 0 < size <= len(data) - at:
                 break
-            self._take_text(apply_mask(data[begin : begin + length], data[begin - 4 : begin]))
-            at = begin + length
-        return data[at:] if at else data
+            if self._core is None and size <= MAX_FRAME and is_whole_text(data, at):
+                self._take_text(payload(data, at, size))
+            else:
+                self._give_to_core(data[at : at + size])
+            at += size
+        self._held = data[at:]
+
+    def _give_to_core(self, data: bytes) -> None:
+        self._ws.receive_data(data)
+        self._handle_events()
+        core = self._core
+        if core and self._connection and core.state is State.OPEN and core.current_size is None:
+            self._forget_core()
 
     def _handle_events(self) -> None:
         for event in self._ws.events_received():
@@ -347,7 +349,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
                 if frame.fin:
                     self._handle_text()
             case Opcode.BINARY:
-                self._ws.fail(CloseCode.UNSUPPORTED_DATA, "binary frames are an error in version 1")
+                self._fail(CloseCode.UNSUPPORTED_DATA, "binary frames are an error in version 1")
             case Opcode.CLOSE:
                 self._said_goodbye = (
                     self._ws.close_rcvd is not None and self._ws.close_rcvd.code == CloseCode.NORMAL_CLOSURE
@@ -359,7 +361,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         if part:
             self._parts.append(part)
         if self._fragments > MAX_FRAGMENTS:
-            self._ws.fail(CloseCode.POLICY_VIOLATION, f"at most {MAX_FRAGMENTS} fragments in one message")
+            self._fail(CloseCode.POLICY_VIOLATION, f"at most {MAX_FRAGMENTS} fragments in one message")
 
     def _handle_text(self) -> None:
         text = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
@@ -370,28 +372,31 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         try:
             text.decode()
         except UnicodeDecodeError:
-            self._ws.fail(CloseCode.INVALID_DATA, "a text frame was not UTF-8")
+            self._fail(CloseCode.INVALID_DATA, "a text frame was not UTF-8")
             return
         if self._is_too_big(len(text)):
             return
         self._listener.engine.received(cast(Connection, self._connection), text)
+
+    def _fail(self, code: CloseCode, reason: str) -> None:
+        self._ws.fail(code, reason)
+        self._send()
+        self._end_soon()
 
     def _is_too_big(self, size: int) -> bool:
         """Close a connection that sends more before its login than a login needs."""
         # Not left to the core: it fixes the limit of a frame before it knows that the login succeeded.
         if size <= MAX_FRAME_BEFORE_LOGIN or (self._connection is not None and self._connection.session.logged_in):
             return False
-        self._ws.fail(CloseCode.MESSAGE_TOO_BIG, f"at most {MAX_FRAME_BEFORE_LOGIN} bytes before login")
+        self._fail(CloseCode.MESSAGE_TOO_BIG, f"at most {MAX_FRAME_BEFORE_LOGIN} bytes before login")
         return True
 
     def _count_partial(self) -> None:
         """Keep the sum of all incomplete frames below its limit; whoever goes over it is closed."""
-        partial = len(cast(Any, self._ws.reader).buffer) + self._parts_size
-        if self._is_too_big(partial):
-            self._send()
+        partial = len(self._held) + self._parts_size
+        self._is_too_big(partial)
         self._listener.partial += partial - self._partial
         self._partial = partial
         if partial and self._listener.partial > MAX_PARTIAL_FRAMES:
-            self._ws.fail(CloseCode.TRY_AGAIN_LATER, "too much is half sent")
-            self._send()
+            self._fail(CloseCode.TRY_AGAIN_LATER, "too much is half sent")
             self.abort()
