@@ -289,7 +289,8 @@ class WebSocketConnection(asyncio.BufferedProtocol):
     def _handle_events(self) -> None:
         for event in self._ws.events_received():
             if isinstance(event, Request):
-                self._handshake(event)
+                if not self._ws.eof_sent:  # behind a plain request that was answered nothing is asked any more
+                    self._handshake(event)
             elif self._connection is not None and not self._connection.closed:
                 self._handle_frame(cast(Frame, event))
         self._send()
