@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -21,8 +20,8 @@ from talk.client.lines import LOBBY
 from talk.client.online import OnlineSession
 from talk.client.outlet import Outlet
 from talk.client.people import People
-from talk.client.profile import AskPassphrase, ProfileFolder
-from talk.client.staying import CLOSE_WITHIN, Staying
+from talk.client.profile import AskPassphrase, ProfileFolder, begin
+from talk.client.staying import Staying
 from talk.encryption import contacts, names
 from talk.encryption.contacts import Contact
 from talk.encryption.database import Database
@@ -31,7 +30,7 @@ from talk.local.folders import profiles_folder
 from talk.protocol import commands
 from talk.protocol.events import Done, RoomEvent
 from talk.protocol.ids import is_account_id, random_id
-from talk.protocol.link import parse_link
+from talk.protocol.link import Link, parse_link
 from talk.protocol.names import check_name
 from talk.protocol.text import check_room_text, check_text, clean_text
 
@@ -71,26 +70,24 @@ class Client:
         self._outlet = Outlet()
         self._saved = 0
         self._people = People()
-        self._comparer = Comparer(self._profile, lambda event: self._outlet.put(event), self._wake_private)
-        self._comparing_task: asyncio.Task[None] | None = None
+        self._comparer = Comparer(self._profile, self._outlet.put, self._wake_private)
         self._staying = Staying(self._profile, self._people, self._outlet, self._comparer, from_now=from_now)
         self._staying.name = name
         self.account = ""
 
     async def __aenter__(self) -> Self:
-        if self._given_link:
-            parse_link(self._given_link)  # before there is anything on disk
+        link = parse_link(self._given_link) if self._given_link else None  # before there is anything on disk
         warnings: list[str] = []  # they come from a thread
         await self._profile.open(self._ask_passphrase, warnings.append)
         try:
-            await self._load()
+            await self._load(link)
         except BaseException:
             await self._profile.close()
             raise
         for text in warnings:
             self._outlet.put(Notice("key_in_file", text))
-        self._staying.start(self._link, is_new=bool(self._given_link))
-        self._comparing_task = asyncio.create_task(self._comparer.run(), name="talk-comparing")
+        self._staying.start(self._link, is_new=link is not None)
+        self._comparer.open()
         return self
 
     async def __aexit__(
@@ -100,12 +97,9 @@ class Client:
 
     async def close(self) -> None:
         """Go offline and close the profile. What is not sent yet stays in the outbox for the next time."""
-        comparing, self._comparing_task = self._comparing_task, None
         self._outlet.close()
         try:
-            if comparing is not None:
-                comparing.cancel()
-                await asyncio.wait({comparing}, timeout=CLOSE_WITHIN)
+            await self._comparer.close()
             await self._staying.stop()
             await self._save_shown()
         finally:
@@ -457,38 +451,12 @@ class Client:
 
     # ---- at the start
 
-    async def _load(self) -> None:
-        profile = await self._profile.run(store.load)
-        link = parse_link(self._given_link) if self._given_link else None
-        if profile is None:
-            if link is None:
-                raise ProfileError(f"There is no profile in {self.folder} yet. Join with a link first.")
-            if not self._given_name:
-                raise ProfileError("Choose a name to join with: --name NAME")
-            await self._profile.run(store.create, link.server, link.text, self._given_name)
-            profile = await self._profile.run(store.load)
-            assert profile is not None
-        elif link is not None and link.server != profile.own.server:
-            raise ProfileError(
-                f"The profile in {self.folder} belongs to another chat. Nothing was changed. Choose another folder for "
-                "this one: --data FOLDER"
-            )
-        await self._check_name(profile)
+    async def _load(self, link: Link | None) -> None:
+        profile = await self._profile.run(begin, self.folder, link, self._given_name)
         self._link = link or parse_link(profile.link)
         self._saved = profile.shown
         self._outlet.begin(profile.shown)
         self.account = profile.own.account
         self._staying.is_registered = profile.registered
-
-    async def _check_name(self, profile: store.Profile) -> None:
-        wanted = self._given_name
-        if not profile.registered:
-            # The name was refused the last time, or never asked for: take the one given now.
-            self._staying.name = wanted or profile.name
-            return
-        self._staying.name = profile.name
-        if wanted and not await self._profile.run(store.has_had_name, wanted):
-            raise ProfileError(
-                f"You are {profile.name} in this chat. To take another name: ?name {wanted}. To join as somebody else, "
-                "choose another folder: --data FOLDER"
-            )
+        # The name was refused the last time, or never asked for: take the one given now.
+        self._staying.name = profile.name if profile.registered else self._given_name or profile.name
