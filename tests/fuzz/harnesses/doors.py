@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from tests.fuzz.harnesses.common import nothing_logged, run
 from tests.server.house import House
@@ -90,12 +89,8 @@ def _feed(connection: WebSocketConnection, transport: _Transport, data: bytes, s
         part = data[start : start + size]
         connection.get_buffer(-1)[: len(part)] = part
         connection.buffer_updated(len(part))
-        held = len(bytes(_reader(connection).buffer)) + connection._parts_size
+        held = len(connection._held) + connection._parts_size
         assert transport.over or held <= MAX_FRAME_BEFORE_LOGIN + size
-
-
-def _reader(connection: WebSocketConnection) -> Any:
-    return connection._ws.reader
 
 
 def member(data: bytes) -> None:
