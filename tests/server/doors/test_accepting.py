@@ -8,6 +8,7 @@ import socket
 import ssl
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.server.house import until
@@ -29,12 +30,12 @@ def test_one_address_is_one_socket() -> None:
 def test_every_address_is_a_socket_a_family_as_far_as_there_are_families(monkeypatch: pytest.MonkeyPatch) -> None:
     create = socket.create_server
 
-    def no_ipv6(address: tuple[str, int], **how: int) -> socket.socket:
+    def no_ipv6(address: tuple[str, int], **how: Any) -> socket.socket:
         if how["family"] == socket.AF_INET6:
             raise OSError(errno.EADDRNOTAVAIL, "no such address")
         return create(address, **how)
 
-    monkeypatch.setattr(accepting.socket, "create_server", no_ipv6)
+    monkeypatch.setattr(socket, "create_server", no_ipv6)
     [one] = listening(None, 0)
     one.close()
     with pytest.raises(OSError, match="no such address"):
@@ -45,12 +46,12 @@ def test_where_one_of_them_is_taken_none_is_left_open(monkeypatch: pytest.Monkey
     """An open one would be a warning, and so an error."""
     create = socket.create_server
 
-    def taken(address: tuple[str, int], **how: int) -> socket.socket:
+    def taken(address: tuple[str, int], **how: Any) -> socket.socket:
         if how["family"] == socket.AF_INET6:
             raise OSError(errno.EADDRINUSE, "taken")
         return create(address, **how)
 
-    monkeypatch.setattr(accepting.socket, "create_server", taken)
+    monkeypatch.setattr(socket, "create_server", taken)
     with pytest.raises(OSError, match="taken"):
         listening(None, 0)
 
@@ -68,7 +69,7 @@ async def test_when_the_system_has_no_more_sockets_it_waits_and_goes_on(
         return await accept(sock)
 
     monkeypatch.setattr(loop, "sock_accept", troubled)
-    entrance = Entrance(listening("127.0.0.1", 0), lambda one, address: arrived.append((one, address)))  # type: ignore[func-returns-value]
+    entrance = Entrance(listening("127.0.0.1", 0), lambda one, address: arrived.append((one, address)))
     entrance.open()
     try:
         with closing(socket.create_connection(entrance.sockets[0].getsockname())):

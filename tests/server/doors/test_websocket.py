@@ -399,10 +399,10 @@ class TestSlowAndBusy:
             connection._rest = asyncio.get_running_loop().call_later(60, lambda: None)
             connection.pause_writing()
             connection.resume_writing()
-            assert not connection._transport.is_reading()  # type: ignore[attr-defined]
+            assert not connection._transport.is_reading()
             connection._rest.cancel()
             connection._rested()
-            assert connection._transport.is_reading()  # type: ignore[attr-defined]
+            assert connection._transport.is_reading()
 
     async def test_an_address_that_is_worn_out_gets_no_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
         async for door in doorway(Doorway()):

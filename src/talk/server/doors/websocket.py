@@ -257,13 +257,13 @@ class WebSocketConnection(asyncio.BufferedProtocol):
             self._give_to_core(held + data)  # it waits for the other side's goodbye, and for nothing else
             return
         if self._held:
-            held = self._held if isinstance(self._held, bytearray) else bytearray(self._held)
-            held += data
-            self._held = held
-            if not 0 < frame_size(held, 0) <= len(held) and len(held) < MAX_FRAME + HEADER:
+            part = self._held if isinstance(self._held, bytearray) else bytearray(self._held)
+            part += data
+            self._held = part
+            size = frame_size(part, 0)
+            if size <= MAX_FRAME + HEADER and not 0 < size <= len(part):
                 return  # one that comes in very many parts is put together once
-            data = bytes(held)
-            self._held = b""
+            data, self._held = bytes(part), b""
         at = 0
         while at < len(data):
             size = frame_size(data, at)
@@ -289,7 +289,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
     def _handle_events(self) -> None:
         for event in self._ws.events_received():
             if isinstance(event, Request):
-                if not self._ws.eof_sent:  # behind a plain request that was answered nothing is asked any more
+                if not self._ws.eof_sent:  # it is when something came behind the request that is no frame
                     self._handshake(event)
             elif self._connection is not None and not self._connection.closed:
                 self._handle_frame(cast(Frame, event))
