@@ -113,7 +113,7 @@ def check_page(app: App) -> None:
     for _ in wanted:
         before = app.see("focus(window.root)")["name"]
         app.key("Tab")
-        app.until(lambda before=before: app.see("focus(window.root)")["name"] != before, "the next thing")
+        app.until(lambda before=before: app.see("focus(window.root)")["name"] != before, "the next thing")  # type: ignore[misc]
         focus = app.see("focus(window.root)")
         assert focus["seen"], focus
         reached.add(focus["name"])
