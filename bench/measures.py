@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from bench.texts import NAMES, Said, history, people
 from talk.apps.desktop.feed import Feed
-from talk.apps.desktop.sidebar import Row
+from talk.apps.desktop.rows import Row
 from talk.apps.desktop.window import Window
 from talk.client import Line, Message
 
