@@ -31,6 +31,7 @@ class Scrolled:
         self._canvas.grid(row=0, column=0, sticky="nsew")
         self.body = ctk.CTkFrame(self._canvas, corner_radius=0, fg_color=both("panel"))
         self.body.grid_columnconfigure(0, weight=1)
+        self._canvas.configure(background=self.body._apply_appearance_mode(both("panel")))
         self._item = self._canvas.create_window(0, 0, anchor="nw", window=self.body)
         self._bar = ctk.CTkScrollbar(self.widget, height=1, command=self._canvas.yview, fg_color="transparent")
         self._bar.grid(row=0, column=1, sticky="ns")
@@ -52,7 +53,6 @@ class Scrolled:
             self._fitted = wide
             self._fit_all(wide)
         needed = self.body.winfo_reqheight()
-        self._canvas.itemconfigure(self._item, width=wide, height=max(needed, tall))
         self._canvas.configure(height=needed, scrollregion=(0, 0, wide, max(needed, tall)))
         self._show_bar(needed > tall)
 
@@ -64,6 +64,7 @@ class Scrolled:
             self._bar.configure(button_color=colour, button_hover_color=both("soft") if show else colour)
 
     def _fit_all(self, wide: int) -> None:
+        # Only its width is set, so the body grows with what comes later, and tells it.
         self._canvas.itemconfigure(self._item, width=wide)
         self._canvas.update_idletasks()  # so that everything is where it will be
         left = self.body.winfo_rootx()
