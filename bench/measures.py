@@ -17,7 +17,7 @@ from bench.texts import NAMES, Said, history, people
 from talk.apps.desktop.ahead import draw_ahead
 from talk.apps.desktop.feed import Feed
 from talk.apps.desktop.messages import MessageList
-from talk.apps.desktop.sidebar import Row
+from talk.apps.desktop.rows import Row
 from talk.apps.desktop.window import Window
 from talk.client import Line, Message
 

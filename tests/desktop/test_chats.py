@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 from tests.desktop.conftest import Join, OpenWindow
@@ -110,11 +109,8 @@ def test_two_chats_under_passphrases_are_asked_for_one_after_the_other(
         app.wait_for_words("Passphrase of this profile")
         app.type("ek do teen")
         app.key("Return")
-        app.until(partial(_online, app, count), "a chat")
-
-
-def _online(app: App, count: int) -> bool:
-    return bool(app.see("[c.state.name for c in window.chats].count('ONLINE')") == count)
+        online = f"[chat.state.name for chat in window.chats].count('ONLINE') == {count}"
+        app.until(lambda online=online: app.see(online), "a chat")  # type: ignore[misc]
 
 
 def test_a_window_that_is_closed_at_the_question_for_a_passphrase_ends_and_leaves_no_profile(

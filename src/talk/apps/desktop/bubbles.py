@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -11,7 +10,7 @@ from talk.apps.desktop.fonts import needs_shaping
 from talk.apps.desktop.look import BUBBLE_MOST, Look
 from talk.apps.desktop.runs import EMOJI, Kind, Piece, TextLine, lay_out
 from talk.apps.desktop.said import said
-from talk.apps.desktop.words import _, day_words, ngettext
+from talk.apps.desktop.words import _, day_words, local_time, ngettext
 from talk.client import Line
 
 GROUP_MS = 5 * 60 * 1000  # one sender's lines within this time stand together
@@ -56,14 +55,10 @@ class Box:
     emoji: int = 0
 
 
-def above(before: Line | None, line: Line, *, new: bool, is_room: bool) -> Above:
-    """What belongs between these two."""
+def above(before: Line | None, line: Line, *, new: bool, number_before: int | None) -> Above:
+    """What belongs between these two. `number_before` is that of `Feed.number_before`."""
     new_day = before is None or _day(before.at) != _day(line.at)
-    hole = 0
-    if is_room and line.seq:
-        hole = line.seq - before.seq - 1 if before is not None and before.seq else 0
-        if before is None:
-            hole = line.seq - 1
+    hole = line.seq - number_before - 1 if line.seq and number_before is not None else 0
     grouped = (
         before is not None
         and not (new_day or new or hole > 0 or line.missed or before.mark == "failed")
@@ -75,7 +70,7 @@ def above(before: Line | None, line: Line, *, new: bool, is_room: bool) -> Above
 
 @lru_cache(4096)  # asked four times for each message in view, at each step
 def _day(at: int) -> tuple[int, int]:
-    there = time.localtime(at / 1000)
+    there = local_time(at)
     return there.tm_year, there.tm_yday
 
 

@@ -105,6 +105,17 @@ class Feed:
                 return at
         return None
 
+    def number_before(self, index: int) -> int | None:
+        """The number of the line before this one in its room; 0 for none, None where that is not known.
+
+        What was never sent has no place, and hides nothing that is missing. What is stored has one, not yet told.
+        """
+        for at in range(index - 1, -1, -1):
+            line = self.lines[at]
+            if line.seq or line.mark not in ("sending", "failed"):
+                return line.seq or None
+        return 0 if self.is_room else None
+
     def _own(self, id: str) -> int | None:
         """The same for a line of one's own: anybody may use its id again."""
         return next((at for at in range(len(self.lines) - 1, -1, -1) if self._is_own(at, id)), None)

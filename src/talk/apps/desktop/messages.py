@@ -160,9 +160,10 @@ class MessageList(tk.Canvas):
         before = lines[index - 1] if index else None
         was_read = before is None or before.row <= feed.new_after
         new = bool(feed.new_after and line.row > feed.new_after and was_read and not line.mine)
-        over = above(before, line, new=new, is_room=feed.is_room)
+        number_before = feed.number_before(index)
+        over = above(before, line, new=new, number_before=number_before)
         # Lines without a place of their own, and those that wait, are no holes; nor is what older pages will fill.
-        if over.hole and (line.seq in feed.filled or (before is None and not feed.complete)):
+        if over.hole and (line.seq in feed.filled or (number_before == 0 and not feed.complete)):
             return Above(over.first, over.day, over.new, 0)
         return over
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from talk.apps.chat import COMMANDS
 from talk.apps.desktop.chats import Chat, State
-from talk.apps.desktop.composer import Audience, Suggestion
 from talk.apps.desktop.said import said
 from talk.apps.desktop.words import _
 from talk.client import ClientError
@@ -54,6 +53,26 @@ class Nothing:
     """It goes to nobody, and why; "" for an empty line."""
 
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who will read what is written. `problem` says why it cannot be sent as it stands."""
+
+    words: str
+    private: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What a word may become. `text` replaces all that was typed."""
+
+    text: str
+    name: str
+    hint: str = ""
+    account: str = ""
+    here: bool = False
 
 
 SOMEBODY = "?"  # whom a conversation with one person is with; this is nobody's name
