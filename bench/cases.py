@@ -128,7 +128,7 @@ def _times(result: Result) -> dict[str, float]:
     return {name: getattr(result, name) for name in names if getattr(result, name)}
 
 
-def _bring(peer: Peer, generator: Generator, *, at_once: int = 64, within: float = 300.0) -> dict[str, float]:
+def _bring(peer: Peer, generator: Generator, *, at_once: int = 256, within: float = 300.0) -> dict[str, float]:
     before = peer.cpu()
     brought = generator.bring(at_once, within)
     return {

@@ -9,10 +9,10 @@ import sqlite3
 import stat
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from talk.protocol.errors import Code
 from talk.server.ports import (
