@@ -109,4 +109,5 @@ async def _talk(transport: Recorder, frames: bytes, pieces: list[int], with_hand
         await asyncio.sleep(0)
         assert not transport.over
         assert listener.partial == 0
+        assert connection._core is None, "the core is kept although nothing is under way"
         connection.connection_lost(None)
