@@ -187,20 +187,20 @@ def set_shown(db: Database, row: int) -> None:
     db.run("UPDATE profile SET shown = max(shown, ?)", row)
 
 
-def last_of(db: Database, conversation: str, limit: int) -> list[Message | PrivateMessage]:
-    """The newest messages of a conversation, oldest first."""
+def last_of(db: Database, conversation: str, limit: int, before: int = 0) -> list[Message | PrivateMessage]:
+    """The newest messages of a conversation, oldest first; with `before` those before that `seq`, or `row`."""
     profile = loaded(db)
     # In one's own conversation with somebody who is blocked, what was said before stays to be read.
     wanted = (
         "m.conversation = ?1 AND (m.account = ?1 OR m.account NOT IN (SELECT account FROM blocked))"
-        " AND (m.seq IS NOT NULL OR m.conversation LIKE '@%')"
+        " AND (m.seq IS NOT NULL OR m.conversation LIKE '@%') AND coalesce(m.seq, m.row) < ?3"
     )
-    rows = db.all(f"{_SELECT} WHERE {wanted} ORDER BY m.row DESC LIMIT ?2", conversation, limit)
+    rows = db.all(f"{_SELECT} WHERE {wanted} ORDER BY m.row DESC LIMIT ?2", conversation, limit, before or MAX_NUMBER)
     return [shown for row in reversed(rows) if (shown := _shown(profile, row, history=True)) is not None]
 
 
 def as_shown(db: Database, page: list[events.RoomEvent]) -> list[Message | PrivateMessage]:
-    """A page of history as the program sees it, without what blocked people wrote. Nothing of it is kept."""
+    """A page of history as the program sees it. Nothing of it is kept."""
     account = own(db).account
     rooms: dict[str, str] = dict(db.all("SELECT room, name FROM rooms"))
     return [
@@ -216,7 +216,6 @@ def as_shown(db: Database, page: list[events.RoomEvent]) -> list[Message | Priva
             account=event.account,
         )
         for event in page
-        if not contacts.is_blocked(db, event.account)
     ]
 
 

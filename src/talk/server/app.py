@@ -29,8 +29,9 @@ from talk.protocol.text import is_title
 from talk.server.announcing import default_title, keep_announced, places
 from talk.server.certificate import load_certificate, self_made_certificate, server_context
 from talk.server.doors.accepting import Entrance, listening
+from talk.server.doors.frames import text_frame
 from talk.server.doors.pages import Facts, Page, page
-from talk.server.doors.websocket import Listener, text_frame
+from talk.server.doors.websocket import Listener
 from talk.server.engine import Engine, Observer
 from talk.server.owner import Owner
 from talk.server.rules.directory import Directory

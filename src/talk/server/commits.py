@@ -1,7 +1,8 @@
 """Group commit: everything decided since the last commit goes to the store in one transaction.
 
-It is also the tick of delivery. When it is quiet a commit follows at once; while delivering takes time, commits are
-spaced by twice that time, at most 25 ms: what is committed together is encoded and written together.
+It is also the tick of delivery. When it is quiet a commit follows at once. After each there is a pause of twice the
+time that it and its delivery took, at most 25 ms: what is committed together is written to the disk, encoded and sent
+together.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from talk.server.ports import AppendRecord, Change, DeliverMail, Outcome, Store
+from talk.server.ports import AppendRecord, Change, Outcome, Store
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,8 @@ class Commits:
         self._idle.set()
 
     async def _commit_once(self) -> float:
-        """Commit what has gathered; the seconds that delivering it took."""
+        """Commit what has gathered; the seconds that this and delivering it took."""
+        started = time.perf_counter()
         size = self._batch_size()
         batch, self._pending = self._pending[:size], self._pending[size:]
         try:
@@ -71,7 +73,6 @@ class Commits:
         finally:
             if not self._pending:
                 self._wake.clear()
-        started = time.perf_counter()
         self._answer(batch, outcomes)
         self.batches += 1
         self.changes += len(batch)
@@ -104,10 +105,5 @@ class Commits:
 
 
 def _content_size(change: Change) -> int:
-    """Bytes that people gave to be passed on."""
-    match change:
-        case AppendRecord():
-            return len(change.content)
-        case DeliverMail():
-            return sum(map(len, change.contents.values()))
-    return 0
+    """Bytes that go to everybody in a room; mail goes to one mailbox, which has bounds of its own."""
+    return len(change.content) if isinstance(change, AppendRecord) else 0

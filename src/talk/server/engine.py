@@ -177,7 +177,7 @@ class Engine:
                 return
             if bucket is not None:
                 bucket.take(now)
-            self._run(connection, connection.waiting.popleft())
+            self._run(connection, connection.waiting.pop(0))
 
     def drained(self, connection: Connection) -> None:
         """The connection's socket takes more again."""
@@ -260,14 +260,16 @@ class Engine:
         if began is not None:
             self.worked(connection.door, connection, READ_WORK * (time.thread_time() - began))
 
-    async def _ask_store(self, query: decisions.Records | decisions.Identities | decisions.DeviceState) -> object:
+    async def _ask_store(self, query: decisions.Query) -> object:
         match query:
             case decisions.Records(room, before, limit):
                 return await self._store.records_before(room, before, limit)
             case decisions.Identities(accounts):
                 return await self._store.identities(accounts)
-            case decisions.DeviceState(device):
-                return await self._store.key_count(device), await self._store.mail_head(device)
+            case decisions.KeysLeft(device):
+                return await self._store.key_count(device)
+            case decisions.MailHead(device):
+                return await self._store.mail_head(device)
 
     def _answered(self, connection: Connection) -> None:
         connection.unanswered -= 1
@@ -311,10 +313,11 @@ class Engine:
                 self.delivery.say(connection, frame)
             case decisions.Arrived(device, welcome):
                 connection.session.account, connection.session.device = welcome.account, device
+                connection.session.channel = None  # half a KiB that nobody asks for any more
                 self._arrived(connection, welcome)
-            case decisions.Follow(reply, rooms, mail):
+            case decisions.Follow(reply, rooms, mail, mail_head):
                 self.delivery.say(connection, reply)
-                self.delivery.follow(connection, rooms, mail)
+                self.delivery.follow(connection, rooms, mail, mail_head)
             case decisions.Watch(id):
                 self.delivery.watch(connection, id)
             case decisions.Close(error):

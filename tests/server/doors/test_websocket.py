@@ -22,6 +22,7 @@ from talk.protocol.proofs import Channel
 from talk.server import engine
 from talk.server.doors import websocket
 from talk.server.doors.accepting import Entrance, listening
+from talk.server.doors.frames import text_frame
 from talk.server.doors.pages import Page
 from talk.server.doors.websocket import Listener
 
@@ -41,7 +42,7 @@ class Doorway(House):
         self.sockets: list[asyncio.StreamWriter] = []
 
     async def open(self) -> None:
-        self.engine.delivery._frame = websocket.text_frame
+        self.engine.delivery._frame = text_frame
         self.listener = Listener(
             self.engine,
             lambda path: Page(200, "text/plain", f"page {path}\n".encode(), {"X-Door": "open"}),
