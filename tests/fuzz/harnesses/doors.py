@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from tests.fuzz.harnesses.common import nothing_logged, run
 from tests.server.house import House
