@@ -12,7 +12,7 @@ from tests.fuzz.__main__ import CORPUS
 from tests.fuzz.harnesses import HARNESSES
 
 MOST = 400 * 1024  # bytes of all of the corpus
-SLOW = frozenset({"door", "member", "control", "backup", "inside", "mail", "profile_file", "tls_files"})
+SLOW = frozenset({"door", "member", "control", "backup", "store", "inside", "mail", "profile_file", "tls_files"})
 
 
 def files(name: str) -> list[Path]:

@@ -34,6 +34,7 @@ PEOPLE = 12
 LINES, LINE = 2_000, "x" * 3_900  # until what the server keeps for everybody (1,000 lines, pages of its file) is full
 WARM_UP = 200  # visits
 LOOK_EVERY = 100  # visits
+LONG = 40  # looks, from which on the first half is part of the warm-up
 SILENT_SHARE = 0.1
 
 
@@ -46,8 +47,9 @@ class Growth:
 
     @property
     def kib_a_visit(self) -> float:
-        """The slope of a straight line through all of it."""
-        return 1024 * float(linear_regression(self.visits, self.held).slope)
+        """The slope of a straight line through the second half, when caches are full; through all of what is short."""
+        start = len(self.held) // 2 if len(self.held) >= LONG else 0
+        return 1024 * float(linear_regression(self.visits[start:], self.held[start:]).slope)
 
     def __str__(self) -> str:
         return (

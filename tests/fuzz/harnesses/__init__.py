@@ -29,6 +29,7 @@ HARNESSES: dict[str, Harness] = {
     "profile_file": files.profile_file,
     "settings": files.settings,
     "backup": files.backup,
+    "store": files.store,
     "tls_files": files.tls_files,
     "control": machine.control,
     "nearby": machine.nearby,

@@ -17,6 +17,7 @@ from talk.server.certificate import CertificateError, load_certificate, self_mad
 from talk.server.ports import StoreError
 from talk.server.stores import sqlite_backup
 from talk.server.stores.sqlite_file import create
+from talk.server.stores.sqlite_writer import Writer
 
 
 def _place(name: str) -> Path:
@@ -67,19 +68,36 @@ def _backup() -> bytes:
     return path.read_bytes()
 
 
-def backup(data: bytes) -> None:
-    """A backup of which every six bytes of the data change one: two where, one to what. Or, behind a 0, any file."""
-    place = _place("restored")
+def _damaged(data: bytes) -> bytes:
+    """A store of which every three bytes of the data change one: two say where, one what. Or, behind a 0, any file."""
+    if data[:1] == b"\0":
+        return data[1:]
+    changed = bytearray(_backup())
+    for start in range(0, min(len(data) - 2, 60), 3):
+        changed[int.from_bytes(data[start : start + 2]) % len(changed)] = data[start + 2]
+    return bytes(changed)
+
+
+def _empty(name: str) -> Path:
+    place = _place(name)
     for old in place.iterdir():
         old.unlink()
+    return place
+
+
+def store(data: bytes) -> None:
+    """The file that a server starts on."""
+    path = _empty("damaged") / "talk.db"
+    path.write_bytes(_damaged(data))
+    with suppress(StoreError):
+        Writer(path).close(trusted=True)
+
+
+def backup(data: bytes) -> None:
+    """A backup that is put in a store's place."""
+    place = _empty("restored")
     given = place / "given.db"
-    if data[:1] == b"\0":
-        given.write_bytes(data[1:])
-    else:
-        changed = bytearray(_backup())
-        for start in range(0, min(len(data) - 2, 60), 3):
-            changed[int.from_bytes(data[start : start + 2]) % len(changed)] = data[start + 2]
-        given.write_bytes(changed)
+    given.write_bytes(_damaged(data))
     target = place / "talk.db"
     try:
         sqlite_backup.restore(given, target)

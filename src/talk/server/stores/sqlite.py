@@ -132,7 +132,7 @@ class SqliteStore:
         db = self._idle.get_nowait()  # there are as many as threads
         try:
             return query(db, *args)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:
             raise when_reading(error) from error
         finally:
             self._idle.put(db)

@@ -79,7 +79,7 @@ def _checked_copy(backup: Path, new: Path) -> None:
     except sqlite3.Error as error:
         problem = when_opening(error, backup)
         raise _unusable(backup) if isinstance(problem, StoreDamaged) else problem from error
-    except StoreDamaged as error:
+    except (StoreDamaged, UnicodeError) as error:  # SQLite's own sentence about damage may be no text
         raise _unusable(backup) from error
 
 

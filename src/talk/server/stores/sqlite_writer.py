@@ -13,7 +13,7 @@ from talk.server.ports import AppendRecord, Change, DeliverMail, Outcome, Refusa
 from talk.server.stores import schema
 from talk.server.stores.sqlite_batch import Batch, Known
 from talk.server.stores.sqlite_changes import make
-from talk.server.stores.sqlite_errors import is_of_the_engine, when_committing, when_opening
+from talk.server.stores.sqlite_errors import damaged, is_of_the_engine, when_committing, when_opening
 from talk.server.stores.sqlite_file import (
     Lock,
     check_content,
@@ -49,6 +49,8 @@ class Writer:
             self._lock.release()
             if isinstance(error, sqlite3.Error):
                 raise when_opening(error, path) from error
+            if isinstance(error, UnicodeError):  # SQLite's own sentence about damage may be no text
+                raise damaged(path, "its tables have names that are no text") from error
             raise
 
     def close(self, *, trusted: bool) -> None:
