@@ -71,6 +71,7 @@ class Ledger:
         self.stage = ""
         self._lines: dict[Key, _Line] = {}
         self._key_of: dict[str, Key] = {}
+        self._written: dict[str, list[_Line]] = {name: [] for name in self.people}
         self._early: dict[str, dict[str, float]] = {}
         self._open: dict[Key, _Line] = {}  # not acknowledged yet, or not with everybody
         self._shown: dict[tuple[str, Key], tuple[int, int]] = {}
@@ -83,6 +84,7 @@ class Ledger:
         self._unopened: Counter[str] = Counter()
         self._again: Counter[str] = Counter()
         self._has_log = False
+        self._acknowledged = 0
 
     # ---- what happens
 
@@ -90,6 +92,7 @@ class Ledger:
         """It is on its writer's disk, and will be sent."""
         line = self._line(key, to)
         line.id, line.sent_at = id, at
+        self._written[key.writer].append(line)
         self._key_of[id] = key
         for state, marked_at in self._early.pop(id, {}).items():
             self._mark(key, line, state, marked_at)
@@ -163,31 +166,44 @@ class Ledger:
         """The ids of what this person wrote and nobody has acknowledged or refused, oldest first."""
         return [line.id for key, line in self._open.items() if key.writer == person and line.id and not line.marks]
 
-    def undelivered(self, person: str) -> list[str]:
-        """The ids of this person's private lines that are stored and not marked as delivered, oldest first."""
+    def undelivered(self, person: str, away: Collection[str] = ()) -> list[str]:
+        """The ids of this person's private lines that are stored and not marked as delivered, oldest first.
+
+        Without those to people who are away, and those whose receipt a server that was set back may have forgotten.
+        """
         return [
             line.id
             for key, line in self._open.items()
-            if key.writer == person and line.to != LOBBY and "stored" in line.marks and "delivered" not in line.marks
+            if key.writer == person and line.to not in (LOBBY, *away)
+            if "stored" in line.marks and "delivered" not in line.marks and not self._is_before_put_back(line)
         ]
 
     def missing(self, away: Collection[str] = ()) -> int:
-        """How many acknowledged lines are not yet with everybody who should have them, those away left out."""
+        """How many acknowledged lines are not yet with everybody who should have them.
+
+        Without people who are away, and without what a server that was set back may have forgotten.
+        """
         return sum(
             1
             for line in self._open.values()
             if line.acknowledged_at is not None and not self._expected(line) - line.at <= set(away)
+            if not self._is_before_put_back(line)
         )
+
+    @property
+    def acknowledged(self) -> int:
+        """How many lines were acknowledged so far."""
+        return self._acknowledged
 
     def answered_since(self, person: str, begun: float) -> float | None:
         """When the first line that this person wrote at or after `begun` was acknowledged."""
-        times = [
-            at
-            for key, line in reversed(self._lines.items())
-            if key.writer == person and line.sent_at is not None and line.sent_at >= begun
-            if (at := line.acknowledged_at) is not None
-        ]
-        return min(times, default=None)
+        found: list[float] = []
+        for line in reversed(self._written[person]):
+            if line.sent_at is None or line.sent_at < begun:
+                break
+            if (at := line.acknowledged_at) is not None:
+                found.append(at)
+        return min(found, default=None)
 
     # ---- the account
 
@@ -248,6 +264,10 @@ class Ledger:
 
     # ---- inside
 
+    def _is_before_put_back(self, line: _Line) -> bool:
+        at = line.acknowledged_at
+        return at is not None and any(at <= until for _, until in self._put_back)
+
     def _line(self, key: Key, to: str) -> _Line:
         line = self._lines.get(key)
         if line is None:
@@ -255,6 +275,8 @@ class Ledger:
         return line
 
     def _mark(self, key: Key, line: _Line, state: str, at: float) -> None:
+        if state in ANSWERED and line.acknowledged_at is None:
+            self._acknowledged += 1
         line.marks.setdefault(state, at)
         line.stage = line.stage or self.stage
         self._close_if_done(key, line)

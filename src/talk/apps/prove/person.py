@@ -52,6 +52,7 @@ class Person:
         self._others: list[str] = []
         self._every, self._size = 1.0, 0
         self._writing = asyncio.Event()
+        self._one_line = asyncio.Lock()
         self.shift = 0.0
 
     # ---- what happens
@@ -93,7 +94,9 @@ class Person:
         """Write until cancelled, whenever there is an order to."""
         while True:
             await self._writing.wait()
-            await self._write_one()
+            async with self._one_line:
+                if self._writing.is_set():
+                    await self._write_one()
             await asyncio.sleep(self._every * self._choose.uniform(0.5, 1.5))
 
     async def _write_one(self) -> None:
@@ -115,7 +118,7 @@ class Person:
                 self._others, self._every, self._size = list(others), float(every), 0
                 self._writing.set()
             case {"do": "pause"}:
-                self._writing.clear()
+                await self._pause()
             case {"do": "burst", "lines": lines, "size": size}:
                 await self._burst(int(lines), int(size))
             case {"do": "clock", "shift": seconds}:
@@ -124,6 +127,13 @@ class Person:
                 await self._tell_marks(list(ids))
             case {"do": "log"}:
                 await self._tell_log()
+
+    async def _pause(self) -> None:
+        """Stop writing, and say so after everything else that was to be told."""
+        self._writing.clear()
+        async with self._one_line:
+            await self._client.shown()
+        tell("paused")
 
     async def _burst(self, lines: int, size: int) -> None:
         for _ in range(lines):

@@ -72,6 +72,11 @@ class Child:
     def has_ended(self) -> bool:
         return self._process.returncode is not None
 
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether it has ended with exit status 0."""
+        return self._process.returncode == 0
+
     def tell(self, order: dict[str, object]) -> None:
         """Give an order. One that has ended hears nothing."""
         assert self._process.stdin is not None
@@ -126,7 +131,9 @@ class Child:
 
     def _signal(self, name: str) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
+            if self.has_ended:
+                return  # its number may be another's by now
             if IS_POSIX:
                 os.killpg(self.pid, getattr(signal, name))
-            elif name == "SIGKILL" and not self.has_ended:
+            elif name == "SIGKILL":
                 self._process.kill()

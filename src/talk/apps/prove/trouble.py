@@ -1,0 +1,21 @@
+"""What a trouble is: its name, what it does to whom, and why it cannot be on some machines."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from talk.apps.prove.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """`says` is for people. `within` bounds the seconds that anybody may have to wait because of it, all its times
+    together; `why_not` is "" where it can run; `puts_back` marks what no server can undo."""
+
+    name: str
+    says: str
+    run: Callable[[Stage], Awaitable[None]]
+    within: float = 60.0
+    why_not: Callable[[Stage], str] = lambda stage: ""
+    puts_back: bool = False

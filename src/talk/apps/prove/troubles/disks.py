@@ -1,0 +1,98 @@
+"""Troubles of disks: full, without power, or the server killed just as it saves."""
+
+from __future__ import annotations
+
+import asyncio
+
+from talk.apps.prove.errors import ProveError
+from talk.apps.prove.machine import limit_files, why_no_limits, why_no_strace
+from talk.apps.prove.stage import Outage, Stage
+
+MAX_SYNC = 15  # by then the server is killed, counted from now on
+KILLED_WITHIN = 60.0  # seconds
+
+
+def why_no_sync(stage: Stage) -> str:
+    return "" if not stage.why_no_disk else why_no_strace()
+
+
+def why_no_full_disk(stage: Stage) -> str:
+    return "" if not stage.why_no_disk else why_no_limits()
+
+
+async def fill_disk(stage: Stage) -> None:
+    if stage.why_no_disk:
+        await _fill(stage, lossy=False)
+        return
+    async with stage.on_lossy_disk():
+        await _fill(stage, lossy=True)
+
+
+async def _fill(stage: Stage, *, lossy: bool) -> None:
+    """Where there is no disk that can be filled, the server's files may not grow: it gets an error as well."""
+
+    async def set_full(on: bool) -> None:
+        if lossy:
+            await stage.disk.order("full", on=on)
+        else:
+            limit_files(stage.server.pid, 0 if on else None)
+
+    for _ in range(1 if stage.short else 3):
+        outage = Outage(stage)
+        await set_full(True)
+        await asyncio.sleep(1.0 if stage.short else stage.random.uniform(1.0, 4.0))
+        await set_full(False)
+        outage.over()
+        await outage.answered()
+
+
+async def kill_at_sync(stage: Stage) -> None:
+    times = 2 if stage.short else 6
+    if stage.why_no_disk:
+        await _kill_by_strace(stage, times)
+        return
+    async with stage.on_lossy_disk():
+        for _ in range(times):
+            outage = Outage(stage)
+            await stage.disk.order("kill_at", sync=stage.random.randint(1, MAX_SYNC), pid=stage.server.pid)
+            await _killed(stage)
+            outage.over()
+            await stage.disk.order("plug")
+            await stage.server.start()
+            await outage.answered()
+
+
+async def _kill_by_strace(stage: Stage, times: int) -> None:
+    for _ in range(times):
+        sync = stage.random.randint(3, 3 + MAX_SYNC)  # the first few belong to the start itself
+        words = ("strace", "-f", "-o", str(stage.folder / "strace.log"), "-e", "trace=fdatasync")
+        outage = Outage(stage)
+        await stage.server.kill()
+        await stage.server.start_to_die((*words, f"--inject=fdatasync:signal=KILL:when={sync}"))
+        await _killed(stage)
+        outage.over()
+        await stage.server.start()
+        await outage.answered()
+
+
+async def cut_power(stage: Stage) -> None:
+    """At any moment, and as the server saves. What is not synced is gone, but for what the disk had written already."""
+    async with stage.on_lossy_disk():
+        for number in range(3 if stage.short else 8):
+            await stage.acknowledged(stage.random.randint(5, 40))
+            outage = Outage(stage)
+            if number % 3 == 2:
+                await stage.disk.order("cut_at", sync=stage.random.randint(1, MAX_SYNC), pid=stage.server.pid)
+                await _killed(stage)
+            else:
+                await stage.disk.order("cut")
+                await stage.server.kill()
+            outage.over()
+            await stage.disk.order("plug")
+            await stage.server.start()
+            await outage.answered()
+
+
+async def _killed(stage: Stage) -> None:
+    if not await stage.server.wait_killed(KILLED_WITHIN):
+        raise ProveError("The server saved so little that it was not killed as it did.")
