@@ -19,6 +19,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -157,7 +158,7 @@ class Disk:
         os.chown(self._path(path), user, group)
 
     def utimens(self, path: str, times: tuple[int, int] | None = None) -> None:
-        os.utime(self._path(path), ns=times)
+        os.utime(self._path(path), ns=times or (time.time_ns(), time.time_ns()))
 
     def access(self, path: str, mode: int) -> None:
         if not os.access(self._path(path), mode):

@@ -216,9 +216,7 @@ class Ledger:
 
         return Counts(
             acknowledged=sum(
-                1
-                for line in self._lines.values()
-                if line.acknowledged_at is not None and stage in (None, line.stage)
+                1 for line in self._lines.values() if line.acknowledged_at is not None and stage in (None, line.stage)
             ),
             lost=gone.count(False),
             twice=of(self._twice),

@@ -15,6 +15,7 @@ from talk.apps.prove.processes import Child, python
 MOUNT_WITHIN = 15.0  # seconds
 ANSWER_WITHIN = 30.0  # seconds
 PROGRAM = python("talk.apps.prove.disk")
+DEVICE = Path("/dev/fuse")
 FUSE_NEEDED = "it needs a FUSE file system: Linux, apt-get install libfuse2, pip install 'talk-chat[prove]'"
 
 
@@ -43,10 +44,10 @@ class LossyDisk:
 
     async def mount(self) -> str:
         """Mount it; "" when that is done, or why it cannot be."""
-        if sys.platform != "linux" or not Path("/dev/fuse").exists():
+        if sys.platform != "linux" or not DEVICE.exists():
             return FUSE_NEEDED
-        for path in (self.folder, self.mountpoint):
-            path.mkdir(mode=0o700)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.mountpoint.mkdir(mode=0o700)
         words: Sequence[str] = (*PROGRAM, str(self.folder), str(self.mountpoint), self._seed)
         self._child = await Child.start(words, self._log, self._heard)
         ended = asyncio.ensure_future(self._child.wait(MOUNT_WITHIN))

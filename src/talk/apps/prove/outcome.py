@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from talk.apps.prove.ledger import Counts, Lost
 
@@ -15,7 +15,7 @@ class Row:
     name: str
     says: str
     times: int = 0
-    counts: Counts = Counts()
+    counts: Counts = field(default_factory=Counts)
     unavailable: float = 0.0
     within: float = 0.0
     why_not: str = ""

@@ -3,8 +3,8 @@
 `python -m talk.apps.prove.person FOLDER TAG NAME LIFE` reads orders from its standard input, a JSON object a line, and
 prints what happens, the same way. It ends in order when its input does.
 
-Orders: `join` (link) · `write` (others, every, size) · `pause` · `burst` (lines, size) · `clock` (shift) · `ask` (ids) ·
-`log`. Times are seconds of the clock that only goes forward, which all processes of a machine share.
+Orders: `join` (link) · `write` (others, every) · `pause` · `burst` (lines, size) · `clock` (shift) · `ask` (ids) · `log`.
+Times are seconds of the clock that only goes forward, which all processes of a machine share.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class Person:
         self._number = 0
         self._choose = random.Random(f"{tag} {name} {life}")  # noqa: S311 - who is written to next
         self._others: list[str] = []
-        self._every, self._size = 1.0, 0
+        self._every = 1.0
         self._writing = asyncio.Event()
         self._one_line = asyncio.Lock()
         self.shift = 0.0
@@ -101,7 +101,7 @@ class Person:
 
     async def _write_one(self) -> None:
         self._number += 1
-        text = text_of(self._tag, Key(self._name, self._life, self._number), self._size)
+        text = text_of(self._tag, Key(self._name, self._life, self._number))
         try:
             if self._others and self._choose.random() < PRIVATE:
                 await self._client.send(self._choose.choice(self._others), text)
@@ -115,7 +115,7 @@ class Person:
     async def obey(self, order: Order) -> None:
         match order:
             case {"do": "write", "others": others, "every": every}:
-                self._others, self._every, self._size = list(others), float(every), 0
+                self._others, self._every = list(others), float(every)
                 self._writing.set()
             case {"do": "pause"}:
                 await self._pause()
@@ -146,9 +146,8 @@ class Person:
             line = await self._client.line(id)
             if line is None:
                 continue
-            for state in ANSWERED[: ANSWERED.index(line.mark) + 1] if line.mark in ANSWERED else ("failed",):
-                if line.mark == "failed" or line.mark in ANSWERED:
-                    tell("mark", id=id, state=state, reason=line.reason)
+            if line.mark in (*ANSWERED, "failed"):
+                tell("mark", id=id, state=line.mark, reason=line.reason)
 
     async def _tell_log(self) -> None:
         """The lobby as the server keeps it, newest page first, back to the first line of this run."""
@@ -223,7 +222,7 @@ async def _or_tell(obey: Callable[[Order], Awaitable[None]], order: Order) -> No
         tell("problem", text=f"{type(error).__name__}: {error}", order=order.get("do"))
 
 
-async def _until_first_ends(work: list[asyncio.Future[None]]) -> None:
+async def _until_first_ends(work: Sequence[asyncio.Future[None]]) -> None:
     done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
     for part in done:
         part.result()

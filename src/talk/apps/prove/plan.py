@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -48,10 +48,11 @@ def chosen(names: Sequence[str], only: Sequence[str]) -> list[str]:
     return [name for name in names if name in only or not only]
 
 
-def rounds(names: Sequence[str], seed: int) -> Iterator[list[str]]:
-    """One order of the troubles after the other, for ever."""
+def rounds(names: Sequence[str], seed: int, together: Collection[str] = ()) -> Iterator[list[str]]:
+    """One order of the troubles after the other, for ever. Those that go `together` come last, in any order."""
     order = Random(seed)  # noqa: S311 - nothing secret
     while True:
         mixed = [name for name in names if name != BESIDE]
         order.shuffle(mixed)
+        mixed.sort(key=lambda name: name in together)
         yield [name for name in names if name == BESIDE] + mixed

@@ -1,4 +1,4 @@
-"""Programs that this one starts: each in a process group of its own, says what happens as JSON lines, is always ended."""
+"""Programs that this one starts: each in a process group of its own, tells what happens as JSON lines, and is ended."""
 
 from __future__ import annotations
 

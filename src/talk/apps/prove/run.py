@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -33,7 +34,11 @@ async def prove(plan: Plan, folder: Path, progress: Progress, program: Sequence[
     stage = Stage(folder, seed=plan.seed, suffix=suffix, short=plan.is_short, program=program)
     run = _Run(plan, stage, progress, [trouble for trouble in TROUBLES if trouble.name in names])
     with (folder / "events.jsonl").open("ab") as journal:
-        stage.events = lambda name, event: journal.write(msgspec.json.encode({"who": name, **event}) + b"\n") and None
+
+        def keep(name: str, event: dict[str, Any]) -> None:
+            journal.write(msgspec.json.encode({"who": name, **event}) + b"\n")
+
+        stage.events = keep
         try:
             if plan.data is not None:
                 await copy_data(plan.data, stage.data)
@@ -63,7 +68,8 @@ class _Run:
         stage.all_write()
         await stage.acknowledged(len(stage.people))
         runnable = [name for name, trouble in self._troubles.items() if not trouble.why_not(stage)]
-        for order in rounds(runnable, self._plan.seed):
+        lossy = {name for name in runnable if self._troubles[name].lossy}
+        for order in rounds(runnable, self._plan.seed, lossy):
             for name in order:
                 if self._is_over():
                     return
@@ -83,6 +89,7 @@ class _Run:
         self._times[trouble.name] += 1
         self._show(trouble.name, trouble.says)
         try:
+            await stage.place(lossy=trouble.lossy)
             await trouble.run(stage)
             await stage.settle()
         except (ProveError, TimeoutError) as error:
@@ -110,6 +117,7 @@ class _Run:
             if minutes
             else self._done / max(1, len(self._troubles))
         )
+        self._stage.events("", {"event": "trouble", "t": time.monotonic(), "name": name})
         self._progress.show(part, name, says, self._stage.ledger.acknowledged)
 
     def look_into_logs(self) -> None:

@@ -48,7 +48,10 @@ class Server:
     async def start(self, *, wrap: Sequence[str] = (), program: Sequence[str] = ()) -> None:
         """Start it and wait until it listens. Errors: ServerGone."""
         child = await self._start(wrap, program)
-        listening, ended = asyncio.ensure_future(self._listening.wait()), asyncio.ensure_future(child.wait(START_WITHIN))
+        listening, ended = (
+            asyncio.ensure_future(self._listening.wait()),
+            asyncio.ensure_future(child.wait(START_WITHIN)),
+        )
         try:
             await asyncio.wait({listening, ended}, return_when=asyncio.FIRST_COMPLETED)
         finally:

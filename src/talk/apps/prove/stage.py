@@ -59,9 +59,11 @@ class Stage:
 
     async def open(self) -> None:
         """Start everything, and wait until everybody is in the chat. Errors: ProveError, OSError."""
-        self.why_no_disk = await self.disk.mount()
         make_private(self.data)
-        await self.server.start()
+        async with asyncio.TaskGroup() as group:
+            mounting = group.create_task(self.disk.mount())
+            group.create_task(self.server.start())
+        self.why_no_disk = mounting.result()
         for name, person in self.people.items():
             self.cables[name] = await self._stack.enter_async_context(Cable(self.server.port))
             person.plug_into(self.cables[name], self.server.link)
@@ -148,20 +150,17 @@ class Stage:
 
     # ---- the server's place
 
-    @asynccontextmanager
-    async def on_lossy_disk(self) -> AsyncIterator[None]:
-        """The server's folder is on the disk that can be full and loses what is not synced. Errors: ServerGone."""
-        await self._move(self.mountpoint / "server")
-        try:
-            yield
-        finally:
-            await self.disk.order("full", on=False)
-            await self.disk.order("plug")
-        await self._move(self.data)
+    async def place(self, *, lossy: bool) -> None:
+        """Have the server's folder on the disk that can be full and loses what is not synced, or where it usually is.
 
-    async def _move(self, data: Path) -> None:
+        Errors: ServerGone.
+        """
+        data = self.mountpoint / "server" if lossy and not self.why_no_disk else self.data
+        if data == self.server.data:
+            return
         await self.server.stop()
-        await self.disk.order("sync")
+        if not self.why_no_disk:
+            await self.disk.order("sync")
         self.server.data = data
         await self.server.start()
 
@@ -173,6 +172,9 @@ class Stage:
         for person in self.people.values():
             person.thaw()
         await self.server.close()
+        if not self.why_no_disk:
+            await self.disk.order("full", on=False)
+            await self.disk.order("plug")
         await self.server.start()
 
     def check_server(self) -> None:

@@ -11,7 +11,8 @@ from talk.apps.prove.stage import Stage
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """`says` is for people. `within` bounds the seconds that anybody may have to wait because of it, all its times
-    together; `why_not` is "" where it can run; `puts_back` marks what no server can undo."""
+    together; `why_not` is "" where it can run; `puts_back` marks what no server can undo, `lossy` what needs the
+    disk that loses what was not synced, where there is one."""
 
     name: str
     says: str
@@ -19,3 +20,4 @@ class Trouble:
     within: float = 60.0
     why_not: Callable[[Stage], str] = lambda stage: ""
     puts_back: bool = False
+    lossy: bool = False

@@ -12,11 +12,15 @@ from talk.apps.prove.troubles.servers import freeze, kill_people, kill_server, r
 TROUBLES: tuple[Trouble, ...] = (
     Trouble("half-open", "a cable that falls silent for ever, and nobody is told", fall_silent, within=90.0),
     Trouble("kill", "the server is killed in the middle of commits, again and again", kill_server),
-    Trouble("sync-kill", "the server is killed at its n-th fdatasync", kill_at_sync, why_not=why_no_sync),
+    Trouble("sync-kill", "the server is killed at its n-th fdatasync", kill_at_sync, why_not=why_no_sync, lossy=True),
     Trouble(
-        "power", "the power is cut: what was not synced is lost", cut_power, why_not=lambda stage: stage.why_no_disk
+        "power",
+        "the power is cut: what was not synced is lost",
+        cut_power,
+        why_not=lambda stage: stage.why_no_disk,
+        lossy=True,
     ),
-    Trouble("full-disk", "the disk is full for a while", fill_disk, why_not=why_no_full_disk),
+    Trouble("full-disk", "the disk is full for a while", fill_disk, why_not=why_no_full_disk, lossy=True),
     Trouble("cut", "cables are cut and plugged in again", cut_cables),
     Trouble("stall", "a client stops reading while much is written", stop_reading),
     Trouble("freeze", "the server freezes, then a client", freeze, why_not=lambda stage: why_no_signals()),

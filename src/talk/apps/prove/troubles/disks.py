@@ -21,21 +21,13 @@ def why_no_full_disk(stage: Stage) -> str:
 
 
 async def fill_disk(stage: Stage) -> None:
-    if stage.why_no_disk:
-        await _fill(stage, lossy=False)
-        return
-    async with stage.on_lossy_disk():
-        await _fill(stage, lossy=True)
-
-
-async def _fill(stage: Stage, *, lossy: bool) -> None:
     """Where there is no disk that can be filled, the server's files may not grow: it gets an error as well."""
 
     async def set_full(on: bool) -> None:
-        if lossy:
-            await stage.disk.order("full", on=on)
-        else:
+        if stage.why_no_disk:
             limit_files(stage.server.pid, 0 if on else None)
+        else:
+            await stage.disk.order("full", on=on)
 
     for _ in range(1 if stage.short else 3):
         outage = Outage(stage)
@@ -47,19 +39,18 @@ async def _fill(stage: Stage, *, lossy: bool) -> None:
 
 
 async def kill_at_sync(stage: Stage) -> None:
-    times = 2 if stage.short else 6
+    times = 1 if stage.short else 6
     if stage.why_no_disk:
         await _kill_by_strace(stage, times)
         return
-    async with stage.on_lossy_disk():
-        for _ in range(times):
-            outage = Outage(stage)
-            await stage.disk.order("kill_at", sync=stage.random.randint(1, MAX_SYNC), pid=stage.server.pid)
-            await _killed(stage)
-            outage.over()
-            await stage.disk.order("plug")
-            await stage.server.start()
-            await outage.answered()
+    for _ in range(times):
+        outage = Outage(stage)
+        await stage.disk.order("kill_at", sync=stage.random.randint(1, MAX_SYNC), pid=stage.server.pid)
+        await _killed(stage)
+        outage.over()
+        await stage.disk.order("plug")
+        await stage.server.start()
+        await outage.answered()
 
 
 async def _kill_by_strace(stage: Stage, times: int) -> None:
@@ -77,20 +68,19 @@ async def _kill_by_strace(stage: Stage, times: int) -> None:
 
 async def cut_power(stage: Stage) -> None:
     """At any moment, and as the server saves. What is not synced is gone, but for what the disk had written already."""
-    async with stage.on_lossy_disk():
-        for number in range(3 if stage.short else 8):
-            await stage.acknowledged(stage.random.randint(5, 40))
-            outage = Outage(stage)
-            if number % 3 == 2:
-                await stage.disk.order("cut_at", sync=stage.random.randint(1, MAX_SYNC), pid=stage.server.pid)
-                await _killed(stage)
-            else:
-                await stage.disk.order("cut")
-                await stage.server.kill()
-            outage.over()
-            await stage.disk.order("plug")
-            await stage.server.start()
-            await outage.answered()
+    for number in range(2 if stage.short else 8):
+        await stage.acknowledged(stage.random.randint(5, 40))
+        outage = Outage(stage)
+        if number % 2:
+            await stage.disk.order("cut_at", sync=stage.random.randint(1, MAX_SYNC), pid=stage.server.pid)
+            await _killed(stage)
+        else:
+            await stage.disk.order("cut")
+            await stage.server.kill()
+        outage.over()
+        await stage.disk.order("plug")
+        await stage.server.start()
+        await outage.answered()
 
 
 async def _killed(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""What no server can undo: its data is set back. Clients have to notice, people have to be told, and the chat goes on."""
+"""What no server can undo: its data is set back. Clients must notice, people must be told, and the chat goes on."""
 
 from __future__ import annotations
 
