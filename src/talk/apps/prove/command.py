@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from talk.apps.loop import run
@@ -20,13 +21,17 @@ from talk.apps.prove.outcome import Outcome
 from talk.apps.prove.plan import DEFAULT_MINUTES, MAX_MINUTES, MAX_SEED, Plan
 from talk.apps.prove.report import Progress, show
 from talk.apps.prove.run import prove
+from talk.apps.prove.server import TALK
 
 INTERRUPTED = 130  # as a shell calls it after Ctrl-C
 
 
-def command(given: argparse.Namespace) -> int:
+def command(given: argparse.Namespace, program: Sequence[str] = TALK) -> int:
     """Exit status 0 only if nothing acknowledged was lost, came twice or out of order, and everybody was served again;
-    1 if not, 2 for words that are off, 130 after Ctrl-C."""
+    1 if not, 2 for words that are off, 130 after Ctrl-C.
+
+    `program` are the words before `serve`: tests try servers that are worse.
+    """
     try:
         plan = plan_of(given)
     except ProveError as error:
@@ -35,7 +40,7 @@ def command(given: argparse.Namespace) -> int:
     folder = Path(tempfile.mkdtemp(prefix="talk-prove-"))
     keep = plan.keep
     try:
-        outcome = run(_until_told_to_stop(plan, folder, Progress(json=given.json)))
+        outcome = run(_until_told_to_stop(plan, folder, Progress(json=given.json), program))
         keep = keep or not outcome.is_clean
         show(outcome, plan, folder if keep else None, json=given.json)
         return 0 if outcome.is_clean else 1
@@ -64,7 +69,7 @@ def plan_of(given: argparse.Namespace) -> Plan:
     return Plan(seed, 0.0 if given.short else minutes, tuple(given.only), data, given.keep)
 
 
-async def _until_told_to_stop(plan: Plan, folder: Path, progress: Progress) -> Outcome:
+async def _until_told_to_stop(plan: Plan, folder: Path, progress: Progress, program: Sequence[str]) -> Outcome:
     """A signal to end lets everything be ended first, like Ctrl-C."""
     task = asyncio.current_task()
     assert task is not None
@@ -73,7 +78,7 @@ async def _until_told_to_stop(plan: Plan, folder: Path, progress: Progress) -> O
         with contextlib.suppress(NotImplementedError):  # Windows
             loop.add_signal_handler(sign, task.cancel)
     try:
-        return await prove(plan, folder, progress)
+        return await prove(plan, folder, progress, program)
     finally:
         progress.clear()
         sys.stderr.flush()

@@ -34,6 +34,10 @@ def why_no_strace() -> str:
     return "" if shutil.which("strace") else "it needs a FUSE file system, or strace"
 
 
+def _may_have_fuse() -> bool:
+    return sys.platform == "linux" and DEVICE.exists()
+
+
 class LossyDisk:
     """A mounted disk of `talk.apps.prove.disk`. `folder` is what is really on it, `mountpoint` how programs see it."""
 
@@ -44,7 +48,7 @@ class LossyDisk:
 
     async def mount(self) -> str:
         """Mount it; "" when that is done, or why it cannot be."""
-        if sys.platform != "linux" or not DEVICE.exists():
+        if not _may_have_fuse():
             return FUSE_NEEDED
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self.mountpoint.mkdir(mode=0o700)

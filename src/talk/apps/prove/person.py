@@ -3,8 +3,8 @@
 `python -m talk.apps.prove.person FOLDER TAG NAME LIFE` reads orders from its standard input, a JSON object a line, and
 prints what happens, the same way. It ends in order when its input does.
 
-Orders: `join` (link) · `write` (others, every) · `pause` · `burst` (lines, size) · `clock` (shift) · `ask` (ids) · `log`.
-Times are seconds of the clock that only goes forward, which all processes of a machine share.
+Orders: `join` (link) · `write` (others, every) · `pause` · `burst` (lines, size) · `clock` (shift) · `ask` (ids) ·
+`log`. Times are seconds of the clock that only goes forward, which all processes of a machine share.
 """
 
 from __future__ import annotations

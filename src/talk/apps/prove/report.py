@@ -130,8 +130,9 @@ def not_run(rows: Sequence[Row]) -> list[str]:
 def verdict(outcome: Outcome, plan: Plan, kept: Path | None) -> list[str]:
     """What it comes to, and on a failure exactly what, where to look, and how to do it again."""
     where = [f"Everything that was written lies in {kept}"] if kept else []
-    ran = sum(1 for row in outcome.rows if not row.why_not)
-    took = f"{ran} of {len(outcome.rows)} troubles in {outcome.seconds:.0f} seconds, seed {plan.seed}"
+    troubles = [row for row in outcome.rows if row.says]
+    ran = sum(1 for row in troubles if not row.why_not)
+    took = f"{ran} of {len(troubles)} troubles in {outcome.seconds:.0f} seconds, seed {plan.seed}"
     if outcome.is_clean:
         return ["", f"PROVED: nothing acknowledged was lost, came twice or out of order. {took}.", *where]
     again = [f"  {plan.again(name)}" for name in outcome.culprits()]

@@ -39,50 +39,48 @@ async def fill_disk(stage: Stage) -> None:
 
 
 async def kill_at_sync(stage: Stage) -> None:
-    times = 1 if stage.short else 6
-    if stage.why_no_disk:
-        await _kill_by_strace(stage, times)
-        return
-    for _ in range(times):
-        outage = Outage(stage)
-        await stage.disk.order("kill_at", sync=stage.random.randint(1, MAX_SYNC), pid=stage.server.pid)
-        await _killed(stage)
-        outage.over()
-        await stage.disk.order("plug")
-        await stage.server.start()
-        await outage.answered()
+    for _ in range(1 if stage.short else 6):
+        sync = stage.random.randint(1, MAX_SYNC)
+        if stage.why_no_disk:
+            await _start_under_strace(stage, sync)
+        else:
+            await stage.disk.order("kill_at", sync=sync, pid=stage.server.pid)
+        await _back_after(stage)
 
 
-async def _kill_by_strace(stage: Stage, times: int) -> None:
-    for _ in range(times):
-        sync = stage.random.randint(3, 3 + MAX_SYNC)  # the first few belong to the start itself
-        words = ("strace", "-f", "-o", str(stage.folder / "strace.log"), "-e", "trace=fdatasync")
-        outage = Outage(stage)
-        await stage.server.kill()
-        await stage.server.start_to_die((*words, f"--inject=fdatasync:signal=KILL:when={sync}"))
-        await _killed(stage)
-        outage.over()
-        await stage.server.start()
-        await outage.answered()
+async def _start_under_strace(stage: Stage, sync: int) -> None:
+    """A server that will be killed at that fdatasync; the first few belong to its start."""
+    quiet = ("strace", "-f", "-o", str(stage.folder / "strace.txt"), "-e", "trace=fdatasync")
+    await stage.server.kill()
+    await stage.server.start_to_die((*quiet, f"--inject=fdatasync:signal=KILL:when={sync + 2}"))
 
 
 async def cut_power(stage: Stage) -> None:
     """At any moment, and as the server saves. What is not synced is gone, but for what the disk had written already."""
     for number in range(2 if stage.short else 8):
         await stage.acknowledged(stage.random.randint(5, 40))
-        outage = Outage(stage)
         if number % 2:
             await stage.disk.order("cut_at", sync=stage.random.randint(1, MAX_SYNC), pid=stage.server.pid)
-            await _killed(stage)
-        else:
-            await stage.disk.order("cut")
-            await stage.server.kill()
+            await _back_after(stage)
+            continue
+        outage = Outage(stage)
+        await stage.disk.order("cut")
+        await stage.server.kill()
         outage.over()
-        await stage.disk.order("plug")
-        await stage.server.start()
-        await outage.answered()
+        await _back(stage, outage)
 
 
-async def _killed(stage: Stage) -> None:
+async def _back_after(stage: Stage) -> None:
+    """Wait until the server is killed as it saves, and have it back."""
     if not await stage.server.wait_killed(KILLED_WITHIN):
         raise ProveError("The server saved so little that it was not killed as it did.")
+    outage = Outage(stage)  # until now people were served
+    outage.over()
+    await _back(stage, outage)
+
+
+async def _back(stage: Stage, outage: Outage) -> None:
+    if not stage.why_no_disk:
+        await stage.disk.order("plug")
+    await stage.server.start()
+    await outage.answered()
