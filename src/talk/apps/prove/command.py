@@ -18,10 +18,12 @@ from talk.apps.loop import run
 from talk.apps.output import complain
 from talk.apps.prove.errors import ProveError
 from talk.apps.prove.outcome import Outcome
-from talk.apps.prove.plan import DEFAULT_MINUTES, MAX_MINUTES, MAX_SEED, Plan
+from talk.apps.prove.plan import DEFAULT_MINUTES, MAX_MINUTES, MAX_SEED, Plan, chosen
 from talk.apps.prove.report import Progress, show
 from talk.apps.prove.run import prove
 from talk.apps.prove.server import TALK
+from talk.apps.prove.source import check_source
+from talk.apps.prove.troubles import TROUBLES
 
 INTERRUPTED = 130  # as a shell calls it after Ctrl-C
 
@@ -65,7 +67,10 @@ def plan_of(given: argparse.Namespace) -> Plan:
     seed = random.randrange(MAX_SEED) if given.seed is None else given.seed  # noqa: S311 - nothing secret
     if not 0 <= seed < MAX_SEED:
         raise ProveError(f"--seed is a whole number from 0 to {MAX_SEED - 1}.")
+    chosen([trouble.name for trouble in TROUBLES], given.only)
     data = Path(given.data).absolute() if given.data else None
+    if data is not None:
+        check_source(data)
     return Plan(seed, 0.0 if given.short else minutes, tuple(given.only), data, given.keep)
 
 

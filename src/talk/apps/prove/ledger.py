@@ -175,7 +175,7 @@ class Ledger:
             line.id
             for key, line in self._open.items()
             if key.writer == person and line.to not in (LOBBY, *away)
-            if "stored" in line.marks and "delivered" not in line.marks and not self._is_before_put_back(line)
+            if "stored" in line.marks and "delivered" not in line.marks and not self._is_before_put_back(key, line)
         ]
 
     def missing(self, away: Collection[str] = ()) -> int:
@@ -185,9 +185,9 @@ class Ledger:
         """
         return sum(
             1
-            for line in self._open.values()
+            for key, line in self._open.items()
             if line.acknowledged_at is not None and not self._expected(line) - line.at <= set(away)
-            if not self._is_before_put_back(line)
+            if not self._is_before_put_back(key, line)
         )
 
     @property
@@ -250,21 +250,25 @@ class Ledger:
                 missing |= {"the server"}
             if missing:
                 lost = Lost(key, line.to, line.stage, at, tuple(sorted(missing)))
-                found.append((lost, self._was_announced(at, {key.writer, *missing} & self.people)))
+                found.append((lost, self._was_announced(key.writer, at, {key.writer, *missing} & self.people)))
         return found
 
-    def _was_announced(self, acknowledged_at: float, concerned: set[str]) -> bool:
+    def _was_announced(self, writer: str, acknowledged_at: float, concerned: set[str]) -> bool:
         return any(
-            since <= acknowledged_at <= until
+            since <= acknowledged_at <= self._end_of_old_life(writer, until)
             and all(any(at >= until for at in self._told[person]) for person in concerned)
             for since, until in self._put_back
         )
 
+    def _end_of_old_life(self, writer: str, until: float) -> float:
+        """Until they were told, what a client says was acknowledged is from before: it may be slow to say it."""
+        return min((at for at in self._told[writer] if at >= until), default=until)
+
     # ---- inside
 
-    def _is_before_put_back(self, line: _Line) -> bool:
+    def _is_before_put_back(self, key: Key, line: _Line) -> bool:
         at = line.acknowledged_at
-        return at is not None and any(at <= until for _, until in self._put_back)
+        return at is not None and any(at <= self._end_of_old_life(key.writer, until) for _, until in self._put_back)
 
     def _line(self, key: Key, to: str) -> _Line:
         line = self._lines.get(key)

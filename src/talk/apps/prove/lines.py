@@ -29,7 +29,7 @@ class Mangled(ValueError):
 def text_of(tag: str, key: Key, size: int = 0) -> str:
     """The text of this line, filled up to `size` characters. `tag` marks the run."""
     head = f"{tag} {key} {size}"
-    if size <= len(head):
+    if size < len(head) + 2:
         return head
     filler = f" {key}" * (size // len(f" {key}") + 1)
     return head + filler[: size - len(head) - 1] + "."
@@ -44,6 +44,6 @@ def key_in(tag: str, text: str) -> Key | None:
         key, size = Key(words[1], int(words[2]), int(words[3])), int(words[4])
     except (IndexError, ValueError) as error:
         raise Mangled(text[:80]) from error
-    if size > len(text) or text != text_of(tag, key, size):
+    if text != text_of(tag, key, size):
         raise Mangled(text[:80])
     return key

@@ -35,10 +35,9 @@ class Person:
         self._is_ready = asyncio.Event()
         self._log_ended = asyncio.Event()
         self._server_log: list[tuple[int, Key]] = []
-        self._is_after_put_back = False
+        self.is_after_put_back = False
         self.had_gap = False
         self.was_killed = False
-        self.problems: list[str] = []
         self._link = ""
 
     def plug_into(self, cable: Cable, link: str) -> None:
@@ -85,6 +84,10 @@ class Person:
         """Write so many long lines to the lobby, one after the other."""
         self._tell({"do": "burst", "lines": lines, "size": size})
 
+    def greet(self, others: list[str]) -> None:
+        """Write one private line to each of these."""
+        self._tell({"do": "greet", "others": others})
+
     def set_clock(self, shift: float) -> None:
         self._tell({"do": "clock", "shift": shift})
 
@@ -105,10 +108,10 @@ class Person:
 
     def expect_put_back(self) -> None:
         """The server will be set back: what cannot be opened then is asked for again."""
-        self._is_after_put_back = True
+        self.is_after_put_back = True
 
     def put_back_is_over(self) -> None:
-        self._is_after_put_back = False
+        self.is_after_put_back = False
 
     # ---- ends
 
@@ -144,7 +147,7 @@ class Person:
 
     # ---- what they say
 
-    def _heard(self, event: Event) -> None:  # noqa: C901 - one case for each event
+    def _heard(self, event: Event) -> None:
         ledger, at = self._ledger, float(event.get("t", time.monotonic()))
         match event:
             case {"event": "sent", "id": id, "key": key, "to": to}:
@@ -154,15 +157,13 @@ class Person:
             case {"event": "got", "key": key, "to": to, "row": row}:
                 ledger.received(self.name, self.life, Key(*key), to, row, int(event.get("seq", 0)))
             case {"event": "notice", "code": "undecryptable"}:
-                ledger.could_not_open(self.name, after_put_back=self._is_after_put_back)
+                ledger.could_not_open(self.name, after_put_back=self.is_after_put_back)
             case {"event": "notice", "code": "new_epoch"}:
                 ledger.told_of_put_back(self.name, at)
             case {"event": "notice", "code": "gap"}:
                 self.had_gap = True
             case {"event": "ready" | "online"}:
                 self._is_ready.set()
-            case {"event": "ended" | "problem" | "mangled", "text": text}:
-                self.problems.append(f"{self.name}: {text}")
             case {"event": "log", "lines": lines}:
                 self._server_log += [(int(seq), Key(*key)) for seq, key in lines]
             case {"event": "log_ended"}:

@@ -3,8 +3,8 @@
 `python -m talk.apps.prove.person FOLDER TAG NAME LIFE` reads orders from its standard input, a JSON object a line, and
 prints what happens, the same way. It ends in order when its input does.
 
-Orders: `join` (link) · `write` (others, every) · `pause` · `burst` (lines, size) · `clock` (shift) · `ask` (ids) ·
-`log`. Times are seconds of the clock that only goes forward, which all processes of a machine share.
+Orders: `join` (link) · `write` (others, every) · `pause` · `burst` (lines, size) · `greet` (others) · `clock` (shift) ·
+`ask` (ids) · `log`. Times are seconds of the clock that only goes forward, which all processes of a machine share.
 """
 
 from __future__ import annotations
@@ -121,6 +121,8 @@ class Person:
                 await self._pause()
             case {"do": "burst", "lines": lines, "size": size}:
                 await self._burst(int(lines), int(size))
+            case {"do": "greet", "others": others}:
+                await self._greet(list(others))
             case {"do": "clock", "shift": seconds}:
                 self.shift = float(seconds)
             case {"do": "ask", "ids": ids}:
@@ -136,9 +138,16 @@ class Person:
         tell("paused")
 
     async def _burst(self, lines: int, size: int) -> None:
-        for _ in range(lines):
-            self._number += 1
-            await self._client.say(text_of(self._tag, Key(self._name, self._life, self._number), size))
+        async with self._one_line:
+            for _ in range(lines):
+                self._number += 1
+                await self._client.say(text_of(self._tag, Key(self._name, self._life, self._number), size))
+
+    async def _greet(self, others: list[str]) -> None:
+        async with self._one_line:
+            for other in others:
+                self._number += 1
+                await self._client.send(other, text_of(self._tag, Key(self._name, self._life, self._number)))
 
     async def _tell_marks(self, ids: list[str]) -> None:
         """What stands on this device's disk about lines whose mark a killed program may have kept to itself."""

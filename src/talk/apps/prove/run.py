@@ -103,6 +103,7 @@ class _Run:
         stage = self._stage
         self._show(END, "everything is held against what was acknowledged")
         await stage.all_back()
+        stage.all_greet()
         await stage.settle()
         log = await next(iter(stage.people.values())).server_log()
         stage.ledger.log(log)

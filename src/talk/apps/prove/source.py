@@ -15,13 +15,17 @@ from talk.local.lock import FolderLock
 LOG_FILE = STORE_FILE + "-wal"
 
 
+def check_source(source: Path) -> None:
+    """Errors: ProveError when there is nothing to copy."""
+    if not (source / STORE_FILE).is_file():
+        raise ProveError(f"There is no server's data in {source}. Nothing was done. Please check the folder.")
+
+
 async def copy_data(source: Path, target: Path) -> None:
     """Copy the store of a server's folder: by a backup where one runs, which goes on, and else file by file.
 
     Errors: ProveError.
     """
-    if not (source / STORE_FILE).is_file():
-        raise ProveError(f"There is no server's data in {source}. Nothing was done. Please check the folder.")
     try:
         make_private(target)
         try:

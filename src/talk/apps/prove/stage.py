@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -60,16 +60,14 @@ class Stage:
     async def open(self) -> None:
         """Start everything, and wait until everybody is in the chat. Errors: ProveError, OSError."""
         make_private(self.data)
-        async with asyncio.TaskGroup() as group:
-            mounting = group.create_task(self.disk.mount())
-            group.create_task(self.server.start())
-        self.why_no_disk = mounting.result()
+        await _together(self._mount(), self.server.start())
         for name, person in self.people.items():
             self.cables[name] = await self._stack.enter_async_context(Cable(self.server.port))
             person.plug_into(self.cables[name], self.server.link)
-        async with asyncio.TaskGroup() as group:
-            for person in self.people.values():
-                group.create_task(person.start())
+        await _together(*(person.start() for person in self.people.values()))
+
+    async def _mount(self) -> None:
+        self.why_no_disk = await self.disk.mount()
 
     async def close(self) -> None:
         """End every program that was started, and unmount the disk."""
@@ -107,6 +105,11 @@ class Stage:
         self._paused.discard(person.name)
         person.write([name for name in self.people if name != person.name], EVERY)
 
+    def all_greet(self) -> None:
+        """Everybody writes to everybody, so that what does not work between two shows now."""
+        for person in self.here:
+            person.greet([name for name in self.people if name != person.name])
+
     def problem(self, text: str) -> None:
         """Note what no column counts."""
         self.problems.append((self.ledger.stage, text))
@@ -123,6 +126,8 @@ class Stage:
                 self._paused.add(name)
             case "problem" | "ended" | "mangled":
                 self.problem(f"{name}: {event['text']}")
+        if not self.people[name].is_after_put_back:
+            self._check_not_set_back(name, event)
         self.events(name, event)
 
     def put_back(self, since: float) -> None:
@@ -147,6 +152,12 @@ class Stage:
         """Wait until nobody has a dead cable any more. Errors: ServerGone, ProveError."""
         while self._coming_back:
             await self._coming_back.pop()
+
+    def _check_not_set_back(self, name: str, event: dict[str, Any]) -> None:
+        if event.get("code") == "new_epoch":
+            self.problem(f"{name} was told that the server was set back, and it was not")
+        if event.get("missed"):
+            self.problem(f"{name} was told that {event['missed']} private messages are missing")
 
     # ---- the server's place
 
@@ -255,6 +266,16 @@ class Stage:
         for person in here:
             if person.was_killed:
                 person.ask([*self.ledger.unanswered(person.name), *self.ledger.undelivered(person.name)])
+
+
+async def _together(*work: Coroutine[Any, Any, None]) -> None:
+    """All of it at the same time. Errors: the first of theirs."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for each in work:
+                group.create_task(each)
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 class Outage:

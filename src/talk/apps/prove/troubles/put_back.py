@@ -21,11 +21,12 @@ async def restore_backup(stage: Stage) -> None:
     await _write_on(stage)
     outage = Outage(stage)
     await stage.server.stop()
-    stage.put_back(since)
     await stage.server.restore(file)
+    stage.put_back(since)
     outage.over()
     await stage.server.start()
     await outage.answered()
+    stage.all_greet()
 
 
 async def cut_log(stage: Stage) -> None:
@@ -36,15 +37,16 @@ async def cut_log(stage: Stage) -> None:
     await _write_on(stage)
     outage = Outage(stage)
     await stage.server.kill()
-    stage.put_back(since)
     log = stage.server.data / LOG
     size = log.stat().st_size
     if not size:
         raise ProveError("The server's write-ahead log is empty, so nothing can be cut off.")
     os.truncate(log, int(size * stage.random.uniform(0.3, 0.7)))
+    stage.put_back(since)
     outage.over()
     await stage.server.start()
     await outage.answered()
+    stage.all_greet()
 
 
 async def _write_on(stage: Stage) -> None:
