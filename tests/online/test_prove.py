@@ -18,7 +18,7 @@ from tests.online.processes import ENVIRONMENT, PATIENCE, ServerProcess, changed
 
 from talk.apps.main import parser
 from talk.apps.prove.command import command
-from talk.apps.prove.machine import DEVICE
+from talk.apps.prove.machine import may_have_fuse
 from talk.apps.prove.troubles import TROUBLES
 
 pytestmark = pytest.mark.online
@@ -76,7 +76,7 @@ def corrupted(raw):
     return check(raw if raw[-20] % 4 else raw[:at] + (b"A" if raw[at:at + 1] != b"A" else b"B") + raw[at + 1:])
 mailboxes._check_sealed = corrupted
 """
-needs_fuse = pytest.mark.skipif(not DEVICE.exists(), reason="needs FUSE")
+needs_fuse = pytest.mark.skipif(not may_have_fuse(), reason="needs FUSE")
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ class Ends:
     def __init__(self) -> None:
         self.heard = b""
         self.gone = asyncio.Event()
+        self.writers: list[asyncio.StreamWriter] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -33,6 +34,7 @@ class Ends:
 
     async def connect(self, cable: Cable) -> None:
         self.reader, self.writer = await asyncio.open_connection(HOST, cable.port)
+        self.writers.append(self.writer)
 
     async def echo(self, text: bytes) -> bytes:
         self.writer.write(text)
@@ -67,7 +69,8 @@ async def cable(ends: Ends) -> AsyncIterator[Cable]:
         await ends.connect(cable)
         assert await ends.echo(b"hello") == b"HELLO"
         yield cable
-        ends.writer.close()
+        for writer in ends.writers:
+            writer.close()
 
 
 async def test_a_cut_ends_both_sides_and_the_next_connection_gets_through(cable: Cable, ends: Ends) -> None:
@@ -90,7 +93,6 @@ async def test_nothing_gets_through_until_it_is_plugged_in_again(cable: Cable, e
 
 async def test_a_dead_connection_stays_open_and_tells_neither_side(cable: Cable, ends: Ends) -> None:
     cable.kill_silently()
-    assert not cable.is_used
     ends.writer.write(b"lost")
     assert await ends.is_silent()
     assert ends.heard == b"hello"
@@ -107,7 +109,7 @@ async def test_what_is_held_comes_later_and_nothing_is_lost(cable: Cable, ends: 
     cable.hold("down")
     ends.writer.write(b"held")
     assert await ends.is_silent()
-    assert ends.heard == b"hellohe" + b"ld"
+    assert ends.heard == b"helloheld"
     cable.release()
     async with asyncio.timeout(PATIENCE):
         assert await ends.reader.readexactly(4) == b"HELD"
@@ -122,10 +124,7 @@ async def test_answers_that_are_swallowed_never_come(cable: Cable, ends: Ends) -
     assert await ends.is_cut()
 
 
-async def test_without_a_server_a_connection_ends(cable: Cable) -> None:
+async def test_without_a_server_a_connection_ends(cable: Cable, ends: Ends) -> None:
     async with Cable(1) as other:
-        reader, writer = await asyncio.open_connection(HOST, other.port)
-        with pytest.raises(OSError):
-            assert await asyncio.wait_for(reader.read(1), PATIENCE) == b""
-            raise OSError
-        writer.close()
+        await ends.connect(other)
+        assert await ends.is_cut()

@@ -48,12 +48,14 @@ def given(*words: str) -> Plan:
     return plan_of(parser().parse_args(["prove", *words]))
 
 
-def test_the_words_of_the_command() -> None:
+def test_the_words_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = given("--only", "kill", "--only", "cut", "--seed", "5", "--keep")
     assert (plan.minutes, plan.only, plan.seed, plan.keep, plan.data) == (5.0, ("kill", "cut"), 5, True, None)
     assert given("--short").is_short
     assert not given("--minutes", "0.5").is_short
-    assert given("--data", "here").data == Path("here").absolute()
+    (tmp_path / STORE_FILE).touch()
+    monkeypatch.chdir(tmp_path.parent)
+    assert given("--data", tmp_path.name).data == tmp_path
     assert given().seed != given().seed
 
 

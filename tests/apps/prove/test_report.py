@@ -14,8 +14,8 @@ from talk.apps.prove.outcome import Outcome, Row
 from talk.apps.prove.plan import Plan
 from talk.apps.prove.report import MOST_SHOWN, Progress, apart, as_json, bar, not_run, show, table, verdict
 
-KILL = Row("kill", "the server is killed", 2, Counts(1_200), 3.25, 60.0)
-RESTORE = Row("restore", "a backup", 1, Counts(80, announced=31, asked_again=2), 2.0, 60.0, puts_back=True)
+KILL = Row("kill", "the server is killed", 2, Counts(1_200), 3.25, 2.0, 60.0)
+RESTORE = Row("restore", "a backup", 1, Counts(80, announced=31, asked_again=2), 2.0, 2.0, 60.0, puts_back=True)
 POWER = Row("power", "the power is cut", why_not="it needs a FUSE file system")
 WELL = Outcome((KILL, RESTORE, POWER), Counts(1_280, announced=31), (), (), 61.2, 100.0)
 LOST = Lost(Key("asha", 1, 17), LOBBY, "kill", 112.34, ("bob", "devi"))
@@ -61,11 +61,11 @@ def test_one_number_that_is_not_zero_fails(counts: Counts) -> None:
 
 
 def test_waiting_too_long_fails_and_is_marked() -> None:
-    late = replace(WELL, rows=(replace(KILL, unavailable=120.1), RESTORE))
+    late = replace(WELL, rows=(replace(KILL, unavailable=120.1, longest=60.1), RESTORE))
     assert not late.is_clean
     assert late.culprits() == ["kill"]
     assert "120.1!" in "\n".join(table(late))
-    assert replace(WELL, rows=(replace(KILL, unavailable=119.9),)).is_clean
+    assert replace(WELL, rows=(replace(KILL, unavailable=120.1, longest=60.0),)).is_clean
 
 
 def test_a_problem_that_no_column_counts_fails() -> None:
@@ -95,7 +95,7 @@ def test_json_has_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown["lost"] == [{"line": "asha 1 17", "to": "", "trouble": "kill", "missing_at": ["bob", "devi"]}]
     assert shown["not_run"] == {"power": "it needs a FUSE file system"}
     assert [row["trouble"] for row in shown["troubles"]] == ["kill", "restore"]
-    assert shown["troubles"][0]["seconds_allowed"] == 120.0
+    assert shown["troubles"][0]["longest_allowed"] == 60.0
 
 
 def test_the_bar() -> None:

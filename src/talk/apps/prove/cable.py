@@ -94,11 +94,6 @@ class Cable:
         for run in self._runs:
             run.is_deaf = True
 
-    @property
-    def is_used(self) -> bool:
-        """Whether something goes through it that is alive."""
-        return any(not run.is_dead for run in self._runs)
-
     # ---- passing on
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

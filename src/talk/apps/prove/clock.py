@@ -6,6 +6,7 @@ from the moment they stand there. The clock that waits are measured with only go
 
 from __future__ import annotations
 
+import runpy
 import sys
 import time
 from collections.abc import Callable
@@ -29,14 +30,13 @@ def read_shift(file: Path) -> float:
         return 0.0
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> None:
     """The program `talk` under a clock that is shifted."""
     file = Path(arguments[0])
     shift_by(lambda: read_shift(file))
-    from talk.apps.main import main as talk
-
-    return talk(arguments[1:])
+    sys.argv = ["talk", *arguments[1:]]
+    runpy.run_module("talk", run_name="__main__")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

@@ -8,6 +8,8 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from ctypes.util import find_library
+from importlib.util import find_spec
 from pathlib import Path
 
 from talk.apps.prove.processes import Child, python
@@ -34,8 +36,10 @@ def why_no_strace() -> str:
     return "" if shutil.which("strace") else "it needs a FUSE file system, or strace"
 
 
-def _may_have_fuse() -> bool:
-    return sys.platform == "linux" and DEVICE.exists()
+def may_have_fuse() -> bool:
+    """Whether all is there that a FUSE file system needs; mounting one may still not be allowed."""
+    found = sys.platform == "linux" and DEVICE.exists() and find_spec("fuse") is not None
+    return found and find_library("fuse") is not None
 
 
 class LossyDisk:
@@ -48,7 +52,7 @@ class LossyDisk:
 
     async def mount(self) -> str:
         """Mount it; "" when that is done, or why it cannot be."""
-        if not _may_have_fuse():
+        if not may_have_fuse():
             return FUSE_NEEDED
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self.mountpoint.mkdir(mode=0o700)

@@ -9,21 +9,29 @@ from talk.apps.prove.ledger import Counts, Lost
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One trouble. `times` it was done; `unavailable` are the seconds of its definition, and `within` their bound for
-    each time; `why_not` says why it was not run, "" when it was; `puts_back` marks what no server can undo."""
+    """One trouble, done so many `times`.
+
+    `unavailable` are the seconds of its definition in all, `longest` the most of one time, and `within` its bound;
+    `why_not` says why it was not run, "" when it was; `puts_back` marks what no server can undo.
+    """
 
     name: str
     says: str
     times: int = 0
     counts: Counts = field(default_factory=Counts)
     unavailable: float = 0.0
+    longest: float = 0.0
     within: float = 0.0
     why_not: str = ""
     puts_back: bool = False
 
     @property
+    def is_late(self) -> bool:
+        return self.longest > self.within
+
+    @property
     def is_clean(self) -> bool:
-        return self.counts.is_clean and self.unavailable <= self.within * max(1, self.times)
+        return self.counts.is_clean and not self.is_late
 
 
 @dataclass(frozen=True, slots=True)

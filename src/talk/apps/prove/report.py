@@ -98,7 +98,7 @@ def _aligned(cell: str, width: int, at: int) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     counts = row.counts
-    late = "!" if row.unavailable > row.within * max(1, row.times) else ""
+    late = "!" if row.is_late else ""
     return (
         *(row.name, str(row.times), f"{counts.acknowledged:,}", str(counts.lost), str(counts.twice)),
         *(str(counts.out_of_order), f"{row.unavailable:.1f}{late}", str(counts.undecryptable)),
@@ -188,6 +188,7 @@ def _row_as_json(row: Row) -> dict[str, Any]:
         "times": row.times,
         **asdict(row.counts),
         "seconds_unavailable": round(row.unavailable, 2),
-        "seconds_allowed": row.within * max(1, row.times),
+        "longest": round(row.longest, 2),
+        "longest_allowed": row.within,
         "puts_back": row.puts_back,
     }

@@ -31,7 +31,7 @@ async def prove(plan: Plan, folder: Path, progress: Progress, program: Sequence[
     """
     names = chosen([trouble.name for trouble in TROUBLES], plan.only)
     suffix = f".{plan.seed % 997}" if plan.data else ""  # where these names may be taken
-    stage = Stage(folder, seed=plan.seed, suffix=suffix, short=plan.is_short, program=program)
+    stage = Stage(folder, seed=plan.seed, suffix=suffix, program=program)
     run = _Run(plan, stage, progress, [trouble for trouble in TROUBLES if trouble.name in names])
     with (folder / "events.jsonl").open("ab") as journal:
 
@@ -49,7 +49,10 @@ async def prove(plan: Plan, folder: Path, progress: Progress, program: Sequence[
         except ProveError as error:
             stage.problem(str(error))
         finally:
-            await stage.close()
+            try:
+                await stage.close()
+            finally:
+                stage.kill_now()
     run.look_into_logs()
     return run.outcome()
 
@@ -63,7 +66,10 @@ class _Run:
         self._done = 0
 
     async def troubles(self) -> None:
-        """One round for the short form, or round after round until the time is over. Errors: ProveError."""
+        """One round for the short form, or round after round until the time is over. Errors: ProveError.
+
+        The first round is always brief, so that every trouble has come before any comes at length.
+        """
         stage = self._stage
         stage.all_write()
         await stage.acknowledged(len(stage.people))
@@ -75,6 +81,7 @@ class _Run:
                     return
                 await self._one(self._troubles[name])
             await stage.all_back()
+            stage.short = self._plan.is_short
             if self._plan.is_short or not runnable:
                 return
 
@@ -144,6 +151,7 @@ class _Run:
 
     def _row(self, trouble: Trouble) -> Row:
         stage = self._stage
+        waits = stage.waits.get(trouble.name, [])
         why_not = trouble.why_not(stage)
         if not why_not and not self._times[trouble.name]:
             why_not = "there was no time left for it"
@@ -152,7 +160,8 @@ class _Run:
             says=trouble.says,
             times=self._times[trouble.name],
             counts=stage.ledger.counts(trouble.name),
-            unavailable=stage.unavailable.get(trouble.name, 0.0),
+            unavailable=sum(waits),
+            longest=max(waits, default=0.0),
             within=trouble.within,
             why_not=why_not,
             puts_back=trouble.puts_back,

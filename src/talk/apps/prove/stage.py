@@ -30,10 +30,10 @@ QUIET = 10.0  # seconds in which nothing comes any more, although everybody is c
 
 
 class Stage:
-    """`short` asks troubles to be brief. `data` is where the server's folder usually lies."""
+    """`short` asks troubles to be brief, `data` is where the server's folder usually lies."""
 
-    def __init__(self, folder: Path, *, seed: int, suffix: str, short: bool, program: Sequence[str]) -> None:
-        self.folder, self.short = folder, short
+    def __init__(self, folder: Path, *, seed: int, suffix: str, program: Sequence[str]) -> None:
+        self.folder, self.short = folder, True
         self.random = Random(seed)  # noqa: S311 - which trouble comes when
         self.tag = f"prove{seed}"
         names = [f"{name}{suffix}" for name in NAMES]
@@ -46,7 +46,7 @@ class Stage:
         self.people = {name: Person(name, folder / name, self.tag, self.ledger, self._told) for name in names}
         self.cables: dict[str, Cable] = {}
         self.away: set[str] = set()
-        self.unavailable: dict[str, float] = {}
+        self.waits: dict[str, list[float]] = {}
         self.problems: list[tuple[str, str]] = []
         self.events: Callable[[str, dict[str, Any]], None] = lambda name, event: None
         self._changed_at = time.monotonic()
@@ -305,4 +305,4 @@ class Outage:
                         times.setdefault(person.name, at)
                 await asyncio.sleep(LOOK_EVERY)
         waited = max(0.0, max(times.values()) - self.begun - self._held)
-        self._stage.unavailable[self._name] = self._stage.unavailable.get(self._name, 0.0) + waited
+        self._stage.waits.setdefault(self._name, []).append(waited)

@@ -10,14 +10,17 @@ from talk.apps.prove.stage import Stage
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """`says` is for people. `within` bounds the seconds that anybody may have to wait because of it, all its times
-    together; `why_not` is "" where it can run; `puts_back` marks what no server can undo, `lossy` what needs the
-    disk that loses what was not synced, where there is one."""
+    """What is done, and how long anybody may have to wait because of it.
+
+    `says` is for people. `within` bounds the seconds of each time: a client tries to come back every 30 seconds at the
+    latest. `why_not` is "" where it can run; `puts_back` marks what no server can undo, `lossy` what needs the disk
+    that loses what was not synced, where there is one.
+    """
 
     name: str
     says: str
     run: Callable[[Stage], Awaitable[None]]
-    within: float = 60.0
+    within: float = 45.0
     why_not: Callable[[Stage], str] = lambda stage: ""
     puts_back: bool = False
     lossy: bool = False

@@ -10,7 +10,7 @@ from talk.apps.prove.troubles.put_back import cut_log, restore_backup
 from talk.apps.prove.troubles.servers import freeze, kill_people, kill_server, restart_storm, shift_clocks
 
 TROUBLES: tuple[Trouble, ...] = (
-    Trouble("half-open", "a cable that falls silent for ever, and nobody is told", fall_silent, within=90.0),
+    Trouble("half-open", "a cable that falls silent for ever, and nobody is told", fall_silent, within=75.0),
     Trouble("kill", "the server is killed in the middle of commits, again and again", kill_server),
     Trouble("sync-kill", "the server is killed at its n-th fdatasync", kill_at_sync, why_not=why_no_sync, lossy=True),
     Trouble(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 from talk.apps.prove.errors import ProveError
 from talk.apps.prove.machine import limit_files, why_no_limits, why_no_strace
@@ -39,7 +40,7 @@ async def fill_disk(stage: Stage) -> None:
 
 
 async def kill_at_sync(stage: Stage) -> None:
-    for _ in range(1 if stage.short else 6):
+    for _ in range(1 if stage.short else 4):
         sync = stage.random.randint(1, MAX_SYNC)
         if stage.why_no_disk:
             await _start_under_strace(stage, sync)
@@ -48,16 +49,21 @@ async def kill_at_sync(stage: Stage) -> None:
         await _back_after(stage)
 
 
+def killed_at(sync: int) -> tuple[str, ...]:
+    """The words that run a program and kill it as its fdatasync of this number begins, counted from 1 (strace(1))."""
+    quiet = ("strace", "-f", "-o", os.devnull, "-e", "trace=fdatasync")
+    return *quiet, f"--inject=fdatasync:signal=KILL:when={sync}"
+
+
 async def _start_under_strace(stage: Stage, sync: int) -> None:
     """A server that will be killed at that fdatasync; the first few belong to its start."""
-    quiet = ("strace", "-f", "-o", str(stage.folder / "strace.txt"), "-e", "trace=fdatasync")
     await stage.server.kill()
-    await stage.server.start_to_die((*quiet, f"--inject=fdatasync:signal=KILL:when={sync + 2}"))
+    await stage.server.start_to_die(killed_at(sync + 2))
 
 
 async def cut_power(stage: Stage) -> None:
     """At any moment, and as the server saves. What is not synced is gone, but for what the disk had written already."""
-    for number in range(2 if stage.short else 8):
+    for number in range(2 if stage.short else 5):
         await stage.acknowledged(stage.random.randint(5, 40))
         if number % 2:
             await stage.disk.order("cut_at", sync=stage.random.randint(1, MAX_SYNC), pid=stage.server.pid)

@@ -10,7 +10,7 @@ LONG = 3_500  # characters of a line, so that a little fills every buffer
 
 
 async def cut_cables(stage: Stage) -> None:
-    for _ in range(3 if stage.short else 8):
+    for _ in range(3 if stage.short else 6):
         cables = [stage.cables[person.name] for person in stage.here if stage.random.random() < 0.7]
         outage = Outage(stage)
         for cable in cables:
@@ -24,7 +24,7 @@ async def cut_cables(stage: Stage) -> None:
 
 async def swallow_answers(stage: Stage) -> None:
     """What people send arrives, and they are not told: all of it has to be sent again and be known again."""
-    for _ in range(2 if stage.short else 6):
+    for _ in range(2 if stage.short else 5):
         cables = [stage.cables[person.name] for person in stage.here]
         outage = Outage(stage)
         for cable in cables:

@@ -14,7 +14,7 @@ CLOCK = python("talk.apps.prove.clock")
 
 async def kill_server(stage: Stage) -> None:
     """Some of the kills come while people still come back."""
-    for number in range(3 if stage.short else 8):
+    for number in range(3 if stage.short else 6):
         for person in stage.here:
             person.burst(6, 0)
         await stage.acknowledged(stage.random.randint(1, 25))
@@ -28,7 +28,7 @@ async def kill_server(stage: Stage) -> None:
 
 
 async def restart_storm(stage: Stage) -> None:
-    for _ in range(2 if stage.short else 8):
+    for _ in range(2 if stage.short else 5):
         outage = Outage(stage)
         await stage.server.stop()
         outage.over()
