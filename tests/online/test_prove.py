@@ -56,7 +56,7 @@ from talk.server.ports import AppendRecord
 add = Commits.add
 def twice(self, change, answer):
     add(self, change, answer)
-    if isinstance(change, AppendRecord) and change.id < "c":
+    if isinstance(change, AppendRecord) and change.id < "m":
         add(self, dataclasses.replace(change, id=random_id()), answer)
 Commits.add = twice
 """

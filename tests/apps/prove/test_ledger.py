@@ -335,6 +335,16 @@ def test_numbers_of_the_lobby_begin_earlier_once_people_are_told(run: Run) -> No
     assert run.ledger.counts().is_clean
 
 
+def test_a_line_that_came_before_a_server_was_set_back_may_be_shown_after(run: Run) -> None:
+    key = run.say(without=("bob",))
+    run.ledger.put_back(0.0, run.tick())
+    run.ledger.told_of_put_back("bob", run.tick())
+    run.get("bob", key, seq=0)
+    run.seq = 0
+    run.say()
+    assert run.ledger.counts().out_of_order == 2  # of the two who were not told
+
+
 # ---- waiting
 
 

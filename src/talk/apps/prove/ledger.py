@@ -106,7 +106,8 @@ class Ledger:
             self._mark(key, self._lines[key], state, at)
 
     def received(self, person: str, life: int, key: Key, to: str, row: int, seq: int = 0) -> None:
-        """This person's program was given a line. `row` is where it stands on their disk, `seq` its place in the lobby.
+        """This person's program was given a line. `row` is where it stands on their disk, `seq` its place in the lobby,
+        0 for one that has none any more, because the server was set back before it was shown.
 
         A program that was killed is given again what it may not have taken; that is one arrival, with one row.
         """
@@ -120,7 +121,7 @@ class Ledger:
         self._arrived(person, key, self._line(key, to))
         newest = self._newest.get((person, key.writer, to == LOBBY))
         is_late = newest is not None and key < newest
-        if to == LOBBY:
+        if to == LOBBY and seq:
             is_late |= seq <= self._seq.get(person, 0)
             self._seq[person] = max(seq, self._seq.get(person, 0))
         if is_late:

@@ -104,7 +104,7 @@ class Person:
                 await self._log_ended.wait()
         except TimeoutError as error:
             raise ProveError(f"{self.name} could not read the server's history within {LOG_WITHIN:.0f} s.") from error
-        return sorted(self._server_log)
+        return sorted(set(self._server_log))
 
     def expect_put_back(self) -> None:
         """The server will be set back: what cannot be opened then is asked for again."""

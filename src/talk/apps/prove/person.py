@@ -168,9 +168,10 @@ class Person:
                 page = await self._client.earlier(room, before, PAGE)
             lines = [[line.seq, _words(key)] for line in page if (key := self._key(line.text)) is not None]
             tell("log", lines=lines)
-            if not lines or page[0].seq == 1:
+            earliest = min((line.seq for line in page if line.seq), default=0)
+            before = min(earliest, before - 1) if before else earliest  # whatever a server answers, this ends
+            if not lines or before <= 1:
                 break
-            before = page[0].seq
         tell("log_ended")
 
     def _key(self, text: str) -> Key | None:
