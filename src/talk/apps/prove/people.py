@@ -34,7 +34,7 @@ class Person:
         self._child: Child | None = None
         self._is_ready = asyncio.Event()
         self._log_ended = asyncio.Event()
-        self._server_log: list[tuple[int, Key]] = []
+        self._server_log: list[tuple[int, str, Key]] = []
         self.is_after_put_back = False
         self.had_gap = False
         self.was_killed = False
@@ -104,7 +104,7 @@ class Person:
                 await self._log_ended.wait()
         except TimeoutError as error:
             raise ProveError(f"{self.name} could not read the server's history within {LOG_WITHIN:.0f} s.") from error
-        return sorted(set(self._server_log))
+        return [(seq, key) for seq, _, key in sorted(set(self._server_log))]
 
     def expect_put_back(self) -> None:
         """The server will be set back: what cannot be opened then is asked for again."""
@@ -165,7 +165,7 @@ class Person:
             case {"event": "ready" | "online"}:
                 self._is_ready.set()
             case {"event": "log", "lines": lines}:
-                self._server_log += [(int(seq), Key(*key)) for seq, key in lines]
+                self._server_log += [(int(seq), str(id), Key(*key)) for seq, id, key in lines]
             case {"event": "log_ended"}:
                 self._log_ended.set()
         self._told(self.name, event)

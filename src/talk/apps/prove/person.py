@@ -166,7 +166,7 @@ class Person:
         while True:
             async with asyncio.timeout(LOG_WITHIN):
                 page = await self._client.earlier(room, before, PAGE)
-            lines = [[line.seq, _words(key)] for line in page if (key := self._key(line.text)) is not None]
+            lines = [[line.seq, line.id, _words(key)] for line in page if (key := self._key(line.text)) is not None]
             tell("log", lines=lines)
             earliest = min((line.seq for line in page if line.seq), default=0)
             before = min(earliest, before - 1) if before else earliest  # whatever a server answers, this ends
