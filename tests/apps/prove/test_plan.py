@@ -41,6 +41,7 @@ def test_only_some() -> None:
 
 def test_the_same_again() -> None:
     assert Plan(3, 30).again("kill") == "talk prove --minutes 30 --only kill --seed 3"
+    assert Plan(3, 5, only=("cut", "wal")).again() == "talk prove --minutes 5 --only cut --only wal --seed 3"
     assert Plan(3, 0, data=Path("/srv")).again("cut") == "talk prove --short --only cut --seed 3 --data /srv"
 
 

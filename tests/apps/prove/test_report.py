@@ -76,6 +76,12 @@ def test_a_problem_that_no_column_counts_fails() -> None:
     assert "  talk prove --minutes 30 --only restore --seed 7" in said
 
 
+def test_a_failure_before_any_trouble_is_tried_again_as_a_whole() -> None:
+    bad = replace(WELL, problems=(("start", "The server does not start."),))
+    assert not bad.culprits()
+    assert "  talk prove --minutes 30 --seed 7" in verdict(bad, PLAN, None)
+
+
 def test_what_was_lost_is_said_exactly() -> None:
     many = tuple(replace(LOST, key=Key("asha", 1, number)) for number in range(MOST_SHOWN + 5))
     said = verdict(replace(WELL, lost=many, total=Counts(50, lost=len(many))), PLAN, None)

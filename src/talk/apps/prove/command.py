@@ -46,8 +46,8 @@ def command(given: argparse.Namespace, program: Sequence[str] = TALK) -> int:
         keep = keep or not outcome.is_clean
         show(outcome, plan, folder if keep else None, json=given.json)
         return 0 if outcome.is_clean else 1
-    except (ProveError, OSError) as error:
-        complain(f"{error}")
+    except ProveError as error:
+        complain(str(error))
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         complain("Stopped. Every program that was started has been ended.")

@@ -12,6 +12,7 @@ from ctypes.util import find_library
 from importlib.util import find_spec
 from pathlib import Path
 
+from talk.apps.prove.errors import ProveError
 from talk.apps.prove.processes import Child, python
 
 MOUNT_WITHIN = 15.0  # seconds
@@ -72,12 +73,15 @@ class LossyDisk:
         {"mounted": self._mounted, "done": self._done}[str(said["event"])].set()
 
     async def order(self, what: str, **fields: object) -> None:
-        """Give an order and wait until it is carried out. Errors: TimeoutError."""
+        """Give an order and wait until it is carried out. Errors: ProveError."""
         assert self._child is not None
         self._done.clear()
         self._child.tell({"do": what, **fields})
-        async with asyncio.timeout(ANSWER_WITHIN):
-            await self._done.wait()
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                await self._done.wait()
+        except TimeoutError as error:
+            raise ProveError("The disk that loses what is not synced does not answer.") from error
 
     async def close(self) -> None:
         """Unmount it, whatever state it is in."""

@@ -51,6 +51,6 @@ class Outcome:
         return self.total.is_clean and not self.problems and all(row.is_clean for row in self.rows)
 
     def culprits(self) -> list[str]:
-        """The troubles in which something was not as promised."""
+        """The troubles in which something was not as promised; none when it was before or after them all."""
         named = [name for name, _ in self.problems]
-        return [row.name for row in self.rows if not row.is_clean or row.name in named]
+        return [row.name for row in self.rows if row.says and (not row.is_clean or row.name in named)]

@@ -33,11 +33,12 @@ class Plan:
     def is_short(self) -> bool:
         return self.minutes == 0
 
-    def again(self, trouble: str) -> str:
-        """The command that does this one trouble again."""
+    def again(self, trouble: str = "") -> str:
+        """The command that does this one trouble again, or all of it."""
         length = "--short" if self.is_short else f"--minutes {self.minutes:g}"
         data = f" --data {self.data}" if self.data else ""
-        return f"talk prove {length} --only {trouble} --seed {self.seed}{data}"
+        only = "".join(f" --only {name}" for name in ([trouble] if trouble else self.only))
+        return f"talk prove {length}{only} --seed {self.seed}{data}"
 
 
 def chosen(names: Sequence[str], only: Sequence[str]) -> list[str]:

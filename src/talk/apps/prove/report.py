@@ -135,7 +135,7 @@ def verdict(outcome: Outcome, plan: Plan, kept: Path | None) -> list[str]:
     took = f"{ran} of {len(troubles)} troubles in {outcome.seconds:.0f} seconds, seed {plan.seed}"
     if outcome.is_clean:
         return ["", f"PROVED: nothing acknowledged was lost, came twice or out of order. {took}.", *where]
-    again = [f"  {plan.again(name)}" for name in outcome.culprits()]
+    again = [f"  {command}" for command in _again(outcome, plan)]
     return [
         "",
         f"FAILED: {took}.",
@@ -144,8 +144,13 @@ def verdict(outcome: Outcome, plan: Plan, kept: Path | None) -> list[str]:
         *(f"  {name or 'start'}: {text}" for name, text in outcome.problems[:MOST_SHOWN]),
         *_more(len(outcome.problems), "problems"),
         *where,
-        *(["Once more, this alone:", *again] if again else []),
+        "Once more:",
+        *again,
     ]
+
+
+def _again(outcome: Outcome, plan: Plan) -> list[str]:
+    return [plan.again(name) for name in outcome.culprits()] or [plan.again()]
 
 
 def _more(count: int, what: str) -> list[str]:
@@ -177,7 +182,7 @@ def as_json(outcome: Outcome, plan: Plan, kept: Path | None) -> dict[str, Any]:
             for lost in outcome.lost
         ],
         "problems": [{"trouble": name, "message": text} for name, text in outcome.problems],
-        "again": [plan.again(name) for name in outcome.culprits()],
+        "again": [] if outcome.is_clean else _again(outcome, plan),
         "kept": str(kept) if kept else "",
     }
 

@@ -46,8 +46,8 @@ async def prove(plan: Plan, folder: Path, progress: Progress, program: Sequence[
             await stage.open()
             await run.troubles()
             await run.end()
-        except ProveError as error:
-            stage.problem(str(error))
+        except (ProveError, OSError) as error:
+            stage.problem(str(error) or "it took too long")
         finally:
             try:
                 await stage.close()
