@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from tests.online.conftest import Join
 from tests.online.processes import ENVIRONMENT, PATIENCE, ServerProcess, changed
+from tests.online.traces import needs_strace
 
 from talk.apps.main import parser
+from talk.apps.prove import machine
 from talk.apps.prove.command import command
 from talk.apps.prove.machine import may_have_fuse
 from talk.apps.prove.troubles import TROUBLES
@@ -121,6 +123,18 @@ def test_our_server_stands_every_trouble(capsys: pytest.CaptureFixture[str], fol
     assert not any(row["announced"] for row in shown["troubles"] if not row["puts_back"])
     assert shown["total"]["acknowledged"] > 400
     assert not list(folder.glob("talk-prove-*")), "when all is well nothing is kept"
+
+
+@needs_strace
+def test_without_that_file_system_what_can_be_done_is_done_and_the_rest_is_not_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.setattr(machine, "DEVICE", folder / "nothing")
+    status, shown = prove(capsys, "--only", "power", "--only", "full-disk", "--only", "sync-kill")
+    assert (status, shown["problems"]) == (0, [])
+    assert {row["trouble"] for row in shown["troubles"]} >= {"full-disk", "sync-kill"}
+    assert shown["not_run"].keys() == {"power"}
+    assert "libfuse2" in shown["not_run"]["power"]
 
 
 @needs_fuse

@@ -34,6 +34,9 @@ def command(given: argparse.Namespace, program: Sequence[str] = TALK) -> int:
 
     `program` are the words before `serve`: tests try servers that are worse.
     """
+    if getattr(sys, "frozen", False):
+        complain("talk prove needs TAlk as Python installs it, not the program in one file. Nothing was done.")
+        return 2
     try:
         plan = plan_of(given)
     except ProveError as error:
