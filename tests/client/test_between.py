@@ -439,6 +439,39 @@ async def test_mail_for_somebody_else_is_not_opened(scene: Scene) -> None:
     assert scene.asha.told() == ["hello asha"]
 
 
+def says_it_has_opened(db: Database, account: str, id: str) -> None:
+    outbox.put_receipt(db, account, id, 0)
+
+
+@pytest.mark.parametrize("passed_on_as_bobs", [False, True])
+async def test_a_receipt_counts_only_from_the_person_the_message_was_for(scene: Scene, passed_on_as_bobs: bool) -> None:
+    """chitra never got it and says that it arrived; the server may say that she is bob, or say it in its own words."""
+    bob, me = await scene.bob.run(own), await scene.asha.run(own)
+    await scene.chitra.client.send("asha", "hello from chitra")
+    await scene.asha.wait_for(PrivateMessage, text="hello from chitra")
+    await scene.bob.stop()
+    id = await scene.asha.client.send("bob", "nobody has opened this")
+    await scene.asha.wait_for(Mark, id=id, state="stored")
+    forged: Frame = {"account": bob.account, "device": bob.device, "name": "bob"} if passed_on_as_bobs else {}
+    scene.between.from_server = changing("mail", lambda frame: frame | forged, times=1)
+    known = len(scene.between.got("mail"))
+    await scene.chitra.run(says_it_has_opened, me.account, id)
+    scene.chitra.online.sender.wake_private.set()
+    await scene.chitra.client.send("asha", "after it")
+    await scene.asha.wait_for(PrivateMessage, text="after it")
+    mail = scene.between.got("mail")
+    assert len(mail) >= known + 2
+    plain = {"kind": "talk.receipt", "content": {"ids": [id], "text": "x"}}
+    told = {"type": "mark", "id": id, "state": "delivered"}
+    await scene.between.tell(mail[-1] | {"n": mail[-1]["n"] + 1} | plain, told)
+    await scene.asha.client.say("line")
+    await scene.asha.wait_for(Message, text="line")
+    assert scene.asha.marks(id) == ["stored"]
+    line = await scene.asha.client.line(id)
+    assert line is not None
+    assert line.mark == "stored"
+
+
 async def test_a_text_whose_inside_names_another_recipient_is_not_shown(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

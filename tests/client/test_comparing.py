@@ -10,7 +10,7 @@ import pytest
 from tests.client.world import Person, World
 
 from talk.client import CannotConnect, ClientError, Comparing, Mark, Notice, PrivateMessage, comparing, outbox
-from talk.client.comparison import Few
+from talk.client.comparisons import Few
 from talk.client.learning import now
 from talk.encryption import contacts
 from talk.encryption import messages as sealing
@@ -184,7 +184,7 @@ async def test_nobody_who_answers_ends_it_by_time_on_both_sides(world: World, mo
 async def test_it_is_ended_by_time_when_the_emoji_are_never_confirmed(world: World) -> None:
     asha, bob, ours, _ = await shown(world)
     for person in (asha, bob):
-        [comparison] = person.client._comparer._under_way.values()
+        [comparison] = person.client._comparer._comparisons
         assert comparison.deadline == comparison.began + comparing.ALL_WITHIN
         comparison.deadline = time.monotonic()
         person.client._comparer._changed.set()
@@ -348,7 +348,7 @@ async def test_asking_again_and_again_is_shown_a_few_times_only(world: World) ->
 
 
 async def test_so_many_at_once_and_no_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparing, "MAX_UNDER_WAY", 1)
+    monkeypatch.setattr("talk.client.comparisons.MAX_UNDER_WAY", 1)
     asha, bob, _, _ = await asked(world)
     chitra = await world.join("chitra")
     with pytest.raises(ClientError, match="Finish one"):

@@ -24,6 +24,7 @@ from talk.client import (
     store,
 )
 from talk.client import profile as profile_module
+from talk.client.errors import OnlyBlocked
 from talk.client.profile import ProfileFolder
 from talk.client.tables import MIGRATIONS
 from talk.encryption.database import Database
@@ -493,6 +494,54 @@ async def test_what_a_gap_left_out_can_be_read_from_the_server(world: World, mon
     await again.wait_for(Offline)
     with pytest.raises(CannotConnect):
         await again.client.earlier(key, 26)
+
+
+async def say_many(person: Person, what: str, count: int) -> None:
+    for number in range(count):
+        await person.client.say(f"{what} {number}")
+    await person.client.sent()
+
+
+async def test_pages_of_people_who_are_blocked_are_passed_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("talk.client.history.MAX_HISTORY", 10)
+    asha, bob, noisy = [await world.join(name) for name in ("asha", "bob", "noisy")]
+    await bob.client.say("long ago")
+    await asha.wait_for(Message, text="long ago")
+    await say_many(noisy, "noise", 45)
+    await bob.client.say("now")
+    await asha.wait_for(Message, text="now")
+    await asha.client.block("noisy")
+    key = await lobby(asha)
+    assert [line.text for line in await asha.client.earlier(key, 47, limit=10)] == ["long ago"]
+    assert [one.text for one in await asha.client.history(before=47, limit=10)] == ["long ago"]
+    assert [one.text for one in await asha.client.history(limit=1)] == ["now"]
+    await bob.client.say("and now")
+    await say_many(noisy, "more noise", 3)
+    await bob.client.sent()
+    assert [one.text for one in await asha.client.history(limit=2)] == ["now", "and now"]
+    assert [one.text for one in await asha.client.history(limit=1)] == ["and now"]
+    await asha.client.block("bob")
+    assert await asha.client.earlier(key, 47) == []
+
+
+async def test_so_many_lines_of_blocked_people_are_told_and_where_to_look_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("talk.client.history.MAX_HISTORY", 10)
+    monkeypatch.setattr("talk.client.history.MAX_PAGES", 3)
+    asha, bob, noisy = [await world.join(name) for name in ("asha", "bob", "noisy")]
+    await bob.client.say("long ago")
+    await asha.wait_for(Message, text="long ago")
+    await say_many(noisy, "noise", 45)
+    await asha.wait_for(Message, text="noise 44")
+    await asha.client.block("noisy")
+    key = await lobby(asha)
+    with pytest.raises(OnlyBlocked, match="30 lines before") as found:
+        await asha.client.earlier(key, 0, limit=10)
+    assert found.value.before == 17
+    with pytest.raises(OnlyBlocked):
+        await asha.client.history()
+    assert [line.text for line in await asha.client.earlier(key, found.value.before)] == ["long ago"]
 
 
 async def never(_: object) -> None:

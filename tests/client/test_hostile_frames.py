@@ -11,7 +11,7 @@ import pytest
 from tests.client.malicious import Between, Frame, changing, honest
 from tests.client.world import Person, World
 
-from talk.client import Ended, Message, Notice, Offline, Online, PrivateMessage, outbox
+from talk.client import Client, Ended, Message, Notice, Offline, Online, PrivateMessage, outbox, store
 from talk.client.connection import MAX_EVENT
 from talk.protocol.ids import encode64, random_id
 from talk.protocol.limits import MAX_NUMBER
@@ -98,6 +98,25 @@ async def test_who_cannot_prove_to_be_the_server_learns_nothing(
     between.from_server = honest
     await asha.ready()
     await asha.wait_for(Message, text="the secret")
+
+
+async def test_addresses_are_kept_once_the_server_has_proved_to_be_there(world: World, between: Between) -> None:
+    """Anybody can announce a known server's id with an address of their own."""
+    asha = await world.join("asha")
+    folder = asha.client.folder
+    between.from_server = changing(
+        "hello", lambda hello: stand_in(hello | {"asked": between.sent("hello")[-1]["nonce"]})
+    )
+    await asha.stop()
+    misled = await world.start("asha", folder=folder, link=between.link)
+    await misled.wait_for(Offline)
+    assert (await misled.run(store.loaded)).link == world.link
+    await misled.stop()
+    async with Client(folder) as again:
+        await again.live()
+    between.from_server = honest
+    moved = await world.join("asha", folder=folder, link=between.link)
+    assert (await moved.run(store.loaded)).link == between.link
 
 
 async def test_a_certificate_in_a_hello_without_tls_is_not_believed(world: World, between: Between) -> None:

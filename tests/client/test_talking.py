@@ -119,8 +119,14 @@ async def test_history_is_on_this_device(world: World) -> None:
     await asha.wait_for(PrivateMessage)
     await asha.wait_for(Message, text="line 2")
     await world.stop_server()
-    assert [m.text for m in await asha.client.history(limit=2)] == ["line 1", "line 2"]
+    last = await asha.client.history(limit=2)
+    assert [m.text for m in last] == ["line 1", "line 2"]
+    assert isinstance(last[0], Message)
+    assert [m.text for m in await asha.client.history(before=last[0].seq)] == ["line 0"]
     private = await asha.client.history("bob")
+    assert isinstance(private[1], PrivateMessage)
+    assert await asha.client.history("bob", before=private[1].row) == private[:1]
+    assert await asha.client.history("bob", limit=1) == private[1:]
     assert [(m.sender, m.text, m.mine) for m in private] == [("asha", "from asha", True), ("bob", "from bob", False)]
     assert await asha.client.history("nobody") == []
 

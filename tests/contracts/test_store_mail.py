@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from talk.protocol.errors import Code
 from talk.protocol.limits import MAX_MAILBOX_PER_SENDER

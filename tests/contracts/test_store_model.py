@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import hypothesis.strategies as st
+import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
@@ -239,7 +240,9 @@ class Stores(RuleBasedStateMachine):
         """The batch, with the store's own room in place of the lobby."""
         room = self._rooms[store]
         placed = [
-            replace(change, room=room) if isinstance(change, AppendRecord) and change.room == LOBBY else change
+            msgspec.structs.replace(change, room=room)
+            if isinstance(change, AppendRecord) and change.room == LOBBY
+            else change
             for change in batch
         ]
         return self._run(store.commit(placed))
@@ -249,7 +252,7 @@ class Stores(RuleBasedStateMachine):
         room = self._rooms[store]
         return (
             replace(snapshot, server_key=b"", rooms=tuple(replace(row, room=LOBBY) for row in snapshot.rooms)),
-            [replace(record, room=LOBBY) for record in await store.records(room, 0, 1000, 10**6)],
+            [msgspec.structs.replace(record, room=LOBBY) for record in await store.records(room, 0, 1000, 10**6)],
             [await store.mail(device, 0, 1000, 10**6) for device in DEVICES],
             [await store.mail_head(device) for device in DEVICES],
             [await store.key_count(device) for device in DEVICES],

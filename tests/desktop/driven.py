@@ -78,8 +78,49 @@ def lines(messages: Any) -> list[dict[str, Any]]:
     ]
 
 
+def cut_off(card: Any) -> list[str]:
+    """What is on a page and narrower than its words need, or sticks out of the page."""
+    found = []
+    for widget in _all(card):
+        left, right = sides(widget)
+        around = [sides(each) for each in (widget.master, card, widget.winfo_toplevel())]
+        fits = right - left >= widget.winfo_reqwidth() and all(
+            left >= first and right <= last for first, last in around
+        )
+        if getattr(widget, "words", "") and not fits:
+            found.append(widget.words)
+    return found
+
+
+def sides(widget: Any) -> tuple[int, int]:
+    left = widget.winfo_rootx()
+    return left, left + widget.winfo_width()
+
+
+def reachable(card: Any) -> list[str]:
+    """The names of all widgets on a page that take the focus."""
+    return [str(each) for each in _all(card) if each.winfo_class() in ("Canvas", "Entry") and takes_focus(each)]
+
+
+def takes_focus(widget: Any) -> bool:
+    return widget.winfo_class() == "Entry" or str(widget.cget("takefocus")) == "1"
+
+
+def focus(root: Any) -> dict[str, Any]:
+    """What the keyboard is on, and whether all of it can be seen."""
+    widget = root.focus_get()
+    x, y, wide, tall = widget.winfo_rootx(), widget.winfo_rooty(), widget.winfo_width(), widget.winfo_height()
+    corners = [widget.winfo_containing(x + dx, y + dy) for dx in (1, wide - 2) for dy in (1, tall - 2)]
+    return {"name": str(widget), "seen": all(str(corner) == str(widget) for corner in corners)}
+
+
+def _all(widget: Any) -> list[Any]:
+    return [widget, *(each for child in widget.winfo_children() for each in _all(child))]
+
+
 def _answer_lines(shown: Window) -> None:
     tools = {"window": shown, "visible": visible, "rows": rows, "lines": lines, "module": window}
+    tools |= {"cut_off": cut_off, "reachable": reachable, "focus": focus}
 
     def answer(expression: str) -> None:
         try:

@@ -55,7 +55,9 @@ def test_a_chat_that_is_announced_nearby_is_picked_with_a_click(
     app.line("found you", mark="stored")
 
 
-def test_a_taken_name_is_said_and_another_one_joins(window: OpenWindow, server: ServerProcess, join: Join) -> None:
+def test_a_taken_name_is_said_and_another_one_joins_with_the_same_passphrase(
+    window: OpenWindow, server: ServerProcess, join: Join
+) -> None:
     join("asha")
     app = window()
     app.wait_for_words("Join")
@@ -63,17 +65,67 @@ def test_a_taken_name_is_said_and_another_one_joins(window: OpenWindow, server: 
     app.key("ctrl+v", "Tab", "ctrl+a")
     app.type("asha")
     app.key("Return")
-    app.wait_for_words("Choose a passphrase")
-    app.key("Return")
+    for question in ("Choose a passphrase", "The same passphrase once more"):
+        app.wait_for_words(question)
+        app.type("ek do teen")
+        app.key("Return")
     app.wait_for_words("These are free")
     app.see("window.joining._page.name.focus()")
     app.key("ctrl+a")
     app.type("asha2")
     app.key("Return")
-    app.wait_for_words("Choose a passphrase")
-    app.key("Return")
     app.in_lobby()
     assert app.see("window.chat.client.name") == "asha2"
+    app.close()
+    app = window()
+    app.wait_for_words("Passphrase of this profile")
+    app.type("ek do teen")
+    app.key("Return")
+    app.in_lobby()
+
+
+def test_two_chats_under_passphrases_are_asked_for_one_after_the_other(
+    window: OpenWindow, server: ServerProcess, stack: ExitStack, tmp_path: Path
+) -> None:
+    other = stack.enter_context(ServerProcess(tmp_path / "other"))
+    app = window()
+    for number, link in enumerate((server.link, other.link)):
+        app.until(lambda: app.see("window.joining._page.link.entry._entry.focus_get() is not None"), "focus")
+        app.screen.copy(link)
+        app.key("ctrl+v", "Tab", "ctrl+a")
+        app.type("asha")
+        app.key("Return")
+        for question in ("Choose a passphrase", "The same passphrase once more"):
+            app.wait_for_words(question)
+            app.type("ek do teen")
+            app.key("Return")
+        app.in_lobby()
+        if not number:
+            app.click("Menu")
+            app.click("Join another chat")
+    app.close()
+    app = window()
+    for count in (1, 2):
+        app.wait_for_words("Passphrase of this profile")
+        app.type("ek do teen")
+        app.key("Return")
+        online = f"[chat.state.name for chat in window.chats].count('ONLINE') == {count}"
+        app.until(lambda online=online: app.see(online), "a chat")  # type: ignore[misc]
+
+
+def test_a_window_that_is_closed_at_the_question_for_a_passphrase_ends_and_leaves_no_profile(
+    window: OpenWindow, server: ServerProcess
+) -> None:
+    app = window()
+    app.wait_for_words("Join")
+    app.screen.copy(server.link)
+    app.key("ctrl+v", "Tab", "ctrl+a")
+    app.type("asha")
+    app.key("Return")
+    app.wait_for_words("Choose a passphrase")
+    app.close()
+    assert app.exit_status == 0
+    assert not list(app.home.rglob("key.json"))
 
 
 def test_a_damaged_link_is_said(window: OpenWindow) -> None:

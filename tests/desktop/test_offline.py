@@ -12,6 +12,9 @@ from tests.desktop.conftest import Join, OpenWindow
 from tests.desktop.screen import App
 from tests.online.processes import ClientProcess, ServerProcess, changed, free_port
 
+from talk.local.endpoint import SOCKET_NAME
+from talk.local.folders import make_private
+
 # A server that refuses one text for good.
 REFUSING = """
 from talk.protocol.errors import Code, Refused
@@ -45,6 +48,23 @@ def test_what_is_written_offline_is_sent_when_the_server_is_back(
     assert bob.wait_for("message", text="while away")
     app.until(lambda: not app.says("No connection"), "end of the banner")
     assert app.texts().count("while away") == 1
+
+
+def test_offline_a_name_that_is_not_known_yet_is_said_and_asked_for_when_the_server_is_back(
+    stack: ExitStack, window: OpenWindow, tmp_path: Path
+) -> None:
+    listen = f"127.0.0.1:{free_port()}"
+    server = stack.enter_context(ServerProcess(tmp_path / "server", listen=listen))
+    app = window()
+    app.join(server.link, "asha")
+    server.stop()
+    app.wait_for_words("No connection. Trying")
+    app.write("@bob hello")
+    app.wait_for_words("bob is not known here yet")
+    app.key("Return")
+    assert app.see("window.pane.composer.get()") == "@bob hello"
+    stack.enter_context(ServerProcess(tmp_path / "server", listen=listen))
+    app.wait_for_words("Nobody here is called bob")
 
 
 def test_a_refused_line_says_why_and_can_be_sent_again(stack: ExitStack, window: OpenWindow, tmp_path: Path) -> None:
@@ -103,6 +123,20 @@ def test_a_second_start_brings_the_window_to_the_front(app: App, window: OpenWin
     )
     assert second.returncode == 0, second.stderr
     app.until(lambda: app.see("window.root.winfo_viewable()"), "window on the screen again")
+
+
+def test_a_window_that_a_second_start_cannot_reach_says_so_and_goes_on(
+    window: OpenWindow, server: ServerProcess, tmp_path: Path
+) -> None:
+    folder = tmp_path / "home-asha" / "talk" / "window"
+    make_private(folder)
+    (folder / SOCKET_NAME / "in the way").mkdir(parents=True)
+    app = window()
+    app.wait_for_words("Start TAlk only once")
+    app.until(lambda: any("control socket" in line for line in app.errors), "a line in the log")
+    app.join(server.link, "asha")
+    app.write("works")
+    app.line("works", mark="stored")
 
 
 def test_talk_send_works_beside_the_window(app: App, join: Join) -> None:

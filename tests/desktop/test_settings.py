@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from tests.desktop.conftest import OpenWindow
 from tests.desktop.screen import App, Screen
 from tests.online.processes import ServerProcess
+
+from talk.local.folders import make_private
 
 
 def back(app: App, path: Path) -> tuple[int, int, int]:
@@ -97,3 +102,53 @@ def test_a_small_window_shows_the_list_or_the_conversation(app: App, screen: Scr
     row = app.row("Lobby")
     app.click_at(row["x"], row["y"])
     app.until(lambda: app.see("not window.side.winfo_viewable()"), "the conversation alone")
+
+
+def check_page(app: App) -> None:
+    """Nothing on the page is cut off, and Tab brings each thing on it wholly into view."""
+    app.see("window.root.update()")
+    assert app.see("cut_off(window.overlay._card)") == []
+    wanted = set(app.see("reachable(window.overlay._card)"))
+    reached = set()
+    for _ in wanted:
+        before = app.see("focus(window.root)")["name"]
+        app.key("Tab")
+        app.until(lambda before=before: app.see("focus(window.root)")["name"] != before, "the next thing")  # type: ignore[misc]
+        focus = app.see("focus(window.root)")
+        assert focus["seen"], focus
+        reached.add(focus["name"])
+    assert reached == wanted
+
+
+@pytest.mark.parametrize("language", ["en", "hi_Latn", "hi"])
+@pytest.mark.parametrize(("size", "scale"), [((1024, 700), 1.0), ((1024, 700), 2.0), ((1280, 900), 2.0)])
+def test_on_small_screens_and_at_twice_the_size_all_of_a_page_can_be_reached(
+    stack: ExitStack, server: ServerProcess, tmp_path: Path, language: str, size: tuple[int, int], scale: float
+) -> None:
+    folder = tmp_path / "home" / "talk" / "window"
+    make_private(folder)
+    (folder / "window.json").write_text(json.dumps({"language": language, "scale": scale}))
+    app = stack.enter_context(App(stack.enter_context(Screen(*size)), tmp_path / "home"))
+    app.until(lambda: app.see("window.joining._page.link.entry._entry.focus_get() is not None"), "the first page")
+    check_page(app)
+    app.see("window.joining._page.link.focus()")
+    app.screen.copy(server.link)
+    app.key("ctrl+v", "Tab", "ctrl+a")
+    app.type("asha")
+    app.key("Return")
+    app.until(lambda: app.see("not window.joining._page.is_there"), "a question")
+    check_page(app)
+    app.key("Escape")
+    app.in_lobby()
+    app.see("window.preferences.show()")
+    check_page(app)
+    app.see("window.overlay._page._canvas.yview_moveto(0)")
+    middle = app.find(app.see("window.overlay._page.body.winfo_children()[0].words"))
+    app.click_at(middle["x"], middle["y"])
+    last = app.see("window.overlay._page.body.winfo_children()[-1].words")
+    for _ in range(30):
+        app.click_at(middle["x"], middle["y"], button=5)
+        if last in app.words():
+            break
+    assert last in app.words()
+    app.key("Escape")

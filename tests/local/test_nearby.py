@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
 import pytest
+from zeroconf.asyncio import AsyncServiceInfo
 
 from talk.local import nearby
 from talk.local.errors import NearbyFailed
@@ -32,12 +33,14 @@ class Watched:
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self.now: Services = ()
+        self.lists = 0
         self._moved = asyncio.Event()
 
     async def keep(self) -> None:
         async with aclosing(watch(self._kind, interfaces=HERE)) as lists:
             async for services in lists:
                 self.now = services
+                self.lists += 1
                 self._moved.set()
 
     async def until(self, wanted: Callable[[Services], bool]) -> Services:
@@ -123,6 +126,37 @@ async def test_a_name_that_cannot_be_announced_is_said(kind: str, name: str) -> 
             pass
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only how long is waited changes."""
+    monkeypatch.setattr(nearby, "HOLDS_FOR", 1)
+    monkeypatch.setattr(nearby, "LOOK_EVERY", 0.1)
+    monkeypatch.setattr(nearby, "STILL_THERE_WITHIN", 3.0)
+
+
+async def test_who_is_there_stays_however_often_it_is_looked_again(
+    kind: str, impatient: None, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, seen = 0, asyncio.Event()
+    resolve = nearby._Watcher._resolve
+
+    async def counting(self: nearby._Watcher, name: str, within: float) -> None:
+        nonlocal asked
+        asked += not AsyncServiceInfo(self._kind, name).load_from_cache(self._zeroconf)
+        await resolve(self, name, within)
+        if asked >= 3:
+            seen.set()
+
+    async with announced(kind, service(id="x"), host="t-one", interfaces=HERE):
+        await watched.until(lambda now: now == (service(id="x"),))
+        lists = watched.lists
+        monkeypatch.setattr(nearby._Watcher, "_resolve", counting)
+        async with asyncio.timeout(PATIENCE):
+            await seen.wait()
+        assert watched.now == (service(id="x"),)
+        assert watched.lists == lists
+
+
 # ---- what strangers say
 
 
@@ -162,14 +196,15 @@ class Stranger:
         text: bytes = b"\x04id=x",
         addresses: tuple[str, ...] = ("127.0.0.1",),
         ending: tuple[str, ...] = (),
+        holds_for: int = 120,
     ) -> None:
         full = name(label, *(ending or self.type))
         host = name("h" + secrets.token_hex(4), "local")
         self.answer(
             record(name(*self.type), 12, full),
-            record(full, 33, struct.pack(">3H", 0, 0, port) + host),
+            record(full, 33, struct.pack(">3H", 0, 0, port) + host, holds_for),
             record(full, 16, text),
-            *(record(host, 1, socket.inet_aton(address)) for address in addresses),
+            *(record(host, 1, socket.inet_aton(address), holds_for) for address in addresses),
         )
 
 
@@ -193,6 +228,16 @@ async def still_listens(stranger: Stranger, watched: Watched) -> None:
 async def test_a_well_formed_stranger_is_heard(stranger: Stranger, watched: Watched) -> None:
     await still_listens(stranger, watched)
     assert watched.now == (Service("last", ("127.0.0.1",), 1, {"id": "x"}),)
+
+
+async def test_who_ends_without_a_goodbye_leaves_the_list_and_may_come_back(
+    impatient: None, stranger: Stranger, watched: Watched
+) -> None:
+    stranger.announce("killed", holds_for=1)
+    await watched.until(lambda now: len(now) == 1)
+    await watched.until(lambda now: now == ())
+    stranger.announce("killed", holds_for=1)
+    await watched.until(lambda now: len(now) == 1)
 
 
 async def test_malformed_announcements_are_dropped_and_the_next_one_is_heard(

@@ -3,84 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import secrets
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
-from socket import create_connection
-from socket import socket as Socket  # noqa: N812 - the site has a method of that name
 from typing import Any
 
 import pytest
+from tests.online.costs import memory
 from tests.online.processes import PATIENCE, ClientProcess, ServerProcess
-from tests.server.people import Person, Phone, some_key
+from tests.online.site import Site, answer, close_of, ends_with, everything, frame, log_in, tell
+from tests.server.people import Person, some_key
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
-from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Subprotocol
 
 from talk.protocol import commands, events, wire
 from talk.protocol.errors import Code
-from talk.protocol.limits import LOGIN_WITHIN, MAX_FRAME, MAX_FRAME_BEFORE_LOGIN, SUBPROTOCOL
+from talk.protocol.limits import LOGIN_WITHIN, MAX_FRAME, MAX_FRAME_BEFORE_LOGIN
 from talk.protocol.proofs import Channel
 
 pytestmark = pytest.mark.online
-
-_numbers = itertools.count(1)
-
-
-class Site:
-    """The server, and two who talk on it."""
-
-    def __init__(self, server: ServerProcess, asha: ClientProcess, bob: ClientProcess) -> None:
-        self.server, self.asha, self.bob = server, asha, bob
-        host, _, port = server.address.rpartition(":")
-        self.place = (host, int(port))
-
-    def is_well(self) -> None:
-        """Both still hear each other, in the room and privately."""
-        number = next(_numbers)
-        self.asha.type(f"all well {number}")
-        self.bob.wait_for("message", text=f"all well {number}")
-        self.bob.type(f"@asha just us {number}")
-        self.asha.wait_for("private", text=f"just us {number}")
-
-    def client(self) -> ClientConnection:
-        url = f"ws://{self.server.address}"
-        return connect(url, subprotocols=[Subprotocol(SUBPROTOCOL)], compression=None, max_size=None, close_timeout=2)
-
-    def socket(self) -> Socket:
-        return create_connection(self.place, timeout=PATIENCE)
-
-    @contextlib.contextmanager
-    def raw(self) -> Iterator[Socket]:
-        """A socket behind a good handshake."""
-        with self.socket() as raw:
-            raw.sendall(
-                b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-                b"Sec-WebSocket-Protocol: " + SUBPROTOCOL.encode() + b"\r\n\r\n"
-            )
-            answer = b""
-            while not answer.endswith(b"\r\n\r\n"):
-                answer += raw.recv(1)
-            assert b" 101 " in answer
-            yield raw
-
-    def get(self, path: str) -> tuple[int, str, str]:
-        """Status, headers and body."""
-        answer = self.ask(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        headers, _, body = answer.partition("\r\n\r\n")
-        return int(headers.split()[1]), headers, body
-
-    def ask(self, request: bytes) -> str:
-        with self.socket() as raw:
-            with contextlib.suppress(ConnectionError):
-                raw.sendall(request)
-            return everything(raw).decode()
 
 
 @pytest.fixture(scope="module")
@@ -99,62 +42,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def site(running: Site) -> Iterator[Site]:
     yield running
     running.is_well()
-
-
-def everything(raw: Socket) -> bytes:
-    """All until the server ends."""
-    data = b""
-    with contextlib.suppress(ConnectionResetError):
-        while part := raw.recv(65536):
-            data += part
-    return data
-
-
-def close_of(raw: Socket) -> tuple[int, str]:
-    """Code and reason of the close frame at the end of all; pongs and errors may come before it."""
-    data = everything(raw)
-    at = data.rfind(b"\x88")
-    assert at >= 0, f"no close frame in {data!r}"
-    return int.from_bytes(data[at + 2 : at + 4]), data[at + 4 :].decode()
-
-
-def frame(opcode: Opcode, data: bytes, *, fin: bool = True) -> bytes:
-    return Frame(opcode, data, fin=fin).serialize(mask=True)
-
-
-def ends_with(client: ClientConnection) -> tuple[list[dict[str, Any]], int]:
-    """What still came, and the code of the close."""
-    seen: list[dict[str, Any]] = []
-    try:
-        while True:
-            seen.append(json.loads(client.recv(timeout=PATIENCE)))
-    except ConnectionClosed as closed:
-        assert closed.rcvd is not None, "no close frame"
-        return seen, closed.rcvd.code
-
-
-def tell(client: ClientConnection, command: commands.Command) -> None:
-    client.send(wire.encode(command).decode())
-
-
-def answer(client: ClientConnection, id: str = "") -> Any:
-    """The next answer with this id; without one, the next event."""
-    while True:
-        event = wire.decode_event(client.recv(timeout=PATIENCE))
-        if not id or getattr(event, "id", None) == id:
-            return event
-
-
-def log_in(client: ClientConnection) -> tuple[Phone, events.Welcome]:
-    """Somebody new, logged in."""
-    nonce = some_key()
-    tell(client, commands.Hello([1], nonce))
-    hello = answer(client)
-    phone = Person(f"guest{secrets.token_hex(4)}", hello.server).phone
-    tell(client, phone.register(Channel(hello.server, nonce, hello.nonce, hello.certificate)))
-    welcome = answer(client)
-    assert isinstance(welcome, events.Welcome), welcome
-    return phone, welcome
 
 
 @pytest.mark.parametrize(
@@ -339,23 +226,14 @@ def test_who_asks_without_reading_is_held_back(site: Site) -> None:
     """Answers that nobody takes: the server neither reads on nor keeps them."""
     with site.client() as client:
         log_in(client)
-        before = _resident(site.server.pid)
+        before = memory(site.server.pid)
         client.socket.settimeout(0.5)
         asks = frame(Opcode.TEXT, wire.encode(commands.ListPeople("l"))) * 1_000
         with pytest.raises(OSError):  # the time is up: the server does not read
             for _ in range(1_000):
                 client.socket.sendall(asks)
         site.is_well()
-        assert _resident(site.server.pid) - before < 32
-
-
-def _resident(pid: int) -> int:
-    """MiB that this process holds in memory; 0 where the system does not say."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except FileNotFoundError:
-        return 0
-    return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmRSS"))
+        assert memory(site.server.pid) - before < 32
 
 
 @pytest.mark.parametrize(
@@ -408,6 +286,14 @@ def test_plain_gets_are_answered(site: Site) -> None:
         assert name not in body
     assert site.get("/../../etc/passwd")[0] == 404
     assert site.get("/%00")[0] == 404
+
+
+@pytest.mark.parametrize("behind", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x81\x80mask", b"\xff" * 20])
+@pytest.mark.parametrize("upgrade", [b"", b"Upgrade: websocket\r\nConnection: Upgrade\r\n"])
+def test_what_comes_behind_a_request_in_one_piece_ends_it(site: Site, upgrade: bytes, behind: bytes) -> None:
+    """And raises nothing, or whoever likes could fill the owner's terminal: the fixture looks."""
+    answer = site.ask(b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + upgrade + b"\r\n" + behind * 3)
+    assert answer.count("HTTP/1.1 ") <= 1
 
 
 def test_five_hundred_who_say_nothing_are_in_nobodys_way(site: Site) -> None:

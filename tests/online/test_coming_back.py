@@ -163,6 +163,12 @@ def test_who_was_away_for_very_long_gets_the_newest_lines_and_is_told_of_the_res
     assert bob.texts() == [str(number) for number in range(count - 200, count)]
     gap = bob.wait_for("notice", code="gap")
     assert str(count - 200) in gap["message"]
+    texts: list[str] = []
+    for typed in ("?history", *["?more"] * 11):
+        known = len(bob.seen)
+        bob.type(typed)
+        texts = [line["text"] for line in bob.wait_for("history", after=known)["messages"]] + texts
+    assert texts == ["first", *map(str, range(count))]
     asha.type("now")
     assert bob.wait_for("message", text="now")["seq"] == count + 2
 

@@ -254,6 +254,10 @@ class TurnableStore(MemoryStore):
         await self._turn("key_count", self.reading)
         return await super().key_count(device)
 
+    async def mail_head(self, device: str) -> int:
+        await self._turn("mail_head", self.reading)
+        return await super().mail_head(device)
+
     async def _turn(self, what: str, gate: asyncio.Event) -> None:
         self.asked.append(what)
         await gate.wait()

@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from tests.server.house import TurnableStore, until
 
+from talk.protocol.ids import random_id
+from talk.server import commits
 from talk.server.commits import MAX_BATCH, Commits
-from talk.server.ports import AddInvite, Changed, InviteRow, Outcome
+from talk.server.ports import AddInvite, AppendRecord, Changed, DeliverMail, InviteRow, Outcome
 
 
 def change(number: int) -> AddInvite:
@@ -173,3 +175,28 @@ async def test_a_mistake_in_delivering_starts_anew_and_ends_nothing(run: Run) ->
     run.add(2)
     await run.commits.flush()
     assert run.events[2:] == [(2, DONE), "delivered"]
+
+
+async def test_what_is_too_big_to_go_to_every_socket_at_once_goes_in_parts(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits, "MAX_BATCH_BYTES", 1_000)
+    run.store.writing.clear()
+    run.add(0)
+    await until(lambda: run.store.held, "commit")
+    told: list[object] = []
+    for change in (line(600), line(400), line(1), mail(500, 500), line(5_000), line(1)):
+        run.commits.add(change, told.append)
+    run.store.writing.set()
+    await run.commits.flush()
+    assert run.sizes == [1, 2, 2, 1, 1]  # mail goes to one socket only, so it does not count
+    assert len(told) == 6
+
+
+def line(size: int) -> AppendRecord:
+    return AppendRecord("r", random_id(), "a", "d", 1, "text", b"x" * size, b"")
+
+
+def mail(*sizes: int) -> DeliverMail:
+    contents = {f"{number}": b"x" * size for number, size in enumerate(sizes)}
+    return DeliverMail(random_id(), "a", "d", "b", 1, contents, {}, b"")

@@ -375,6 +375,8 @@ class TestCatchingUp:
         asha, bob = await house.join("asha"), await house.join("bob")
         assert asha.phone
         assert bob.phone
+        await asha.stored(send(asha.phone, bob.phone.person))
+        await bob.done(commands.Ack(house.context.directory.epoch, 1, id="a"))
         mail = house.store.mail
         held: list[int] = []
 
@@ -392,7 +394,36 @@ class TestCatchingUp:
         await bob.done(bob.resuming())
         await bob.next(events.Live, lives + 1)
         await house.quiet()
-        assert [mail.n for mail in bob.of(events.Mail)] == [1]
+        assert [mail.n for mail in bob.of(events.Mail)] == [1, 2]
+
+    async def test_who_has_all_mail_is_not_looked_up(self, house: House) -> None:
+        bob = await house.join("bob")
+        house.store.asked.clear()
+        lives = len(bob.of(events.Live))
+        await bob.done(bob.resuming())
+        await bob.next(events.Live, lives + 1)
+        assert "mail" not in house.store.asked
+
+    async def test_mail_that_is_posted_after_its_head_was_read_comes_once(self, house: House) -> None:
+        asha, bob = await house.join("asha"), await house.join("bob")
+        assert asha.phone
+        assert bob.phone
+        mail_head, phone, to = house.store.mail_head, asha.phone, bob.phone.person
+
+        async def late(device: str) -> int:
+            head = await mail_head(device)
+            if head == 0:
+                await asha.stored(send(phone, to))
+            return head
+
+        house.store.mail_head = late  # type: ignore[method-assign]
+        bob.drop()
+        back = house.connect()
+        await back.login(bob.phone)
+        await back.done(back.resuming())
+        await back.next(events.Live)
+        await house.quiet()
+        assert [mail.n for mail in back.of(events.Mail)] == [1]
 
     async def test_live_says_up_to_where_it_was(self, house: House) -> None:
         asha, bob = await house.join("asha"), await house.join("bob")

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from tests.server.house import House, Peer, until
-from tests.server.people import send
+from tests.server.people import Person, send
 
 from talk.protocol import commands, events
 from talk.protocol.errors import Code, Refused
@@ -116,6 +116,63 @@ class TestRate:
         while not condition():
             house.steady += 0.001
             await asyncio.sleep(0.001)
+
+
+class TestShares:
+    async def test_who_keeps_the_server_busy_is_not_read_for_a_while(self) -> None:
+        async with House(rate=10.0) as house:
+            asha, bob = await house.join("asha"), await house.join("bob")
+            assert house.engine.worked(asha.door, asha.connection, engine.ACCOUNT_BURST / 2) == 0
+            assert house.engine.worked(asha.door, asha.connection, engine.ACCOUNT_BURST / 2 + 0.05) > 0.4
+            assert house.engine.worked(bob.door, bob.connection, 0.05) == 0
+            house.pass_time(60)
+            assert house.engine.worked(asha.door, asha.connection, 0.05) == 0
+
+    async def test_before_the_login_it_is_the_address_that_counts(self) -> None:
+        async with House(rate=10.0) as house:
+            first, second = house.connect("192.0.2.1"), house.connect("192.0.2.1")
+            assert house.engine.worked(first.door, first.connection, engine.ADDRESS_BURST / 2) == 0
+            assert not house.engine.is_worn_out("192.0.2.1")
+            assert house.engine.worked(second.door, None, engine.ADDRESS_BURST / 2 + 0.5) > 1
+            assert house.engine.is_worn_out("192.0.2.1")
+            assert not house.engine.is_worn_out("192.0.2.2")
+
+    async def test_what_was_read_for_them_counts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async with House(rate=10.0) as house:
+            asha = await house.join("asha")
+            monkeypatch.setattr(engine, "READ_WORK", 10**6)
+            await asha.ask(commands.History("h", house.room))
+            await until(lambda: house.engine.worked(asha.door, asha.connection, 0) > 0, "a rest")
+
+    async def test_without_a_rate_there_is_no_such_bound(self, house: House) -> None:
+        asha = await house.join("asha")
+        assert house.engine.worked(asha.door, asha.connection, 1_000) == 0
+        house.engine.worked(asha.door, None, 1_000)
+        assert not house.engine.is_worn_out(asha.door.address)
+
+
+class TestNewAccounts:
+    async def test_without_invitations_one_address_takes_so_many_names(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(engine, "NEW_ACCOUNTS", 2)
+        async with House(rate=10.0) as house:
+            for name in ("asha", "bob"):
+                await house.join(name)
+            late = house.connect("192.0.2.1")
+            await late.hello()
+            late.tell(Person("chitra", house.context.key.id).phone.register(late.channel))
+            error = await late.closed()
+            assert error
+            assert (error.code, error.retryable) == (Code.TRY_AGAIN, True)
+            house.steady += 1 / engine.NEW_ACCOUNTS_RATE + 0.01
+            await house.join("chitra")
+
+    async def test_where_invitations_are_needed_they_are_the_bound(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(engine, "NEW_ACCOUNTS", 0)
+        async with House(rate=10.0, invite_needed=True) as house:
+            peer = house.connect("192.0.2.1")
+            await peer.hello()
+            command = Person("asha", house.context.key.id).phone.register(peer.channel)
+            assert (await peer.refused(command)).code == Code.INVITE_NEEDED
 
 
 class TestUnanswered:

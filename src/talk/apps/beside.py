@@ -34,7 +34,7 @@ class _Collect:
     def listed(self, users: tuple[str, ...]) -> None:
         self.users = users
 
-    def looked_back(self, messages: list[Message | PrivateMessage]) -> None:
+    def looked_back(self, messages: list[Message | PrivateMessage], *, further: bool) -> None:
         pass
 
     def helped(self, intro: str, commands: dict[str, str]) -> None:

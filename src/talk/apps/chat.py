@@ -7,16 +7,18 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from talk.client import Client, ClientError, Message, PrivateMessage
+from talk.client.errors import OnlyBlocked
 from talk.client.lines import LOBBY, Ask, Say, Tell, read_line
 from talk.encryption.errors import EncryptionError
 from talk.protocol.errors import Refused
 
-HISTORY = 30  # messages
+HISTORY, MORE = 30, 100  # messages
 
 COMMANDS = {
     "list": "who is here",
     "with": "NAME: talk privately with one person, until ?with lobby",
     "history": "the last messages of this conversation",
+    "more": "what was said before them; again for what was before that",
     "name": "NAME: take another name",
     "block": "NAME: show nothing more of somebody (?unblock NAME to undo it)",
     "unblock": "NAME: show them again",
@@ -39,7 +41,7 @@ class Face(Protocol):
     """How the answers to typed lines are shown."""
 
     def listed(self, users: tuple[str, ...]) -> None: ...
-    def looked_back(self, messages: list[Message | PrivateMessage]) -> None: ...
+    def looked_back(self, messages: list[Message | PrivateMessage], *, further: bool) -> None: ...
     def helped(self, intro: str, commands: dict[str, str]) -> None: ...
     def told(self, text: str) -> None: ...
     def refused(self, code: str, text: str) -> None: ...
@@ -54,6 +56,7 @@ class Chat:
         self.left = False
         self.forget = False
         self.refusals = 0
+        self._back_to = 0  # where in this conversation ?more goes on
 
     async def typed(self, line: str) -> None:
         """Do what the line says. Whatever is wrong with it is shown, and it goes to nobody."""
@@ -92,6 +95,7 @@ class Chat:
             "list": self._list,
             "with": self._with,
             "history": self._history,
+            "more": self._more,
             "name": self._name,
             "block": self._block,
             "unblock": self._unblock,
@@ -109,6 +113,7 @@ class Chat:
         self._face.listed(self._client.people())
 
     async def _with(self, name: str) -> None:
+        self._back_to = 0
         if name.casefold() in ("", LOBBY):
             self.audience = LOBBY
             self._face.told("You are talking to everybody in the lobby.")
@@ -117,7 +122,28 @@ class Chat:
         self._face.told(f"You are talking to {self.audience} alone, until ?with lobby.")
 
     async def _history(self, _: str) -> None:
-        self._face.looked_back(await self._client.history(self.audience, HISTORY))
+        self._back_to = 0
+        await self._look_back(HISTORY)
+
+    async def _more(self, _: str) -> None:
+        await self._look_back(MORE if self._back_to else HISTORY)
+
+    async def _look_back(self, limit: int) -> None:
+        try:
+            found = await self._client.history(self.audience, limit, self._back_to)
+        except OnlyBlocked as blocked:
+            self._back_to = blocked.before
+            raise
+        self.looked_back(found)
+        if self.audience == LOBBY and not self._client.is_online:
+            self._face.told("You are offline, so there are only the lines that this computer has.")
+
+    def looked_back(self, messages: list[Message | PrivateMessage]) -> None:
+        """Show these messages of this conversation; ?more goes on before them."""
+        self._face.looked_back(messages, further=self._back_to > 0)
+        if messages:
+            first = messages[0]
+            self._back_to = first.seq if isinstance(first, Message) else first.row
 
     async def _name(self, name: str) -> None:
         if not name:

@@ -41,7 +41,7 @@ class JsonFace:
     def listed(self, users: tuple[str, ...]) -> None:
         print_json({"event": "list", "users": list(users)})
 
-    def looked_back(self, messages: list[Message | PrivateMessage]) -> None:
+    def looked_back(self, messages: list[Message | PrivateMessage], *, further: bool) -> None:
         print_json({"event": "history", "messages": [_as_json(message) for message in messages]})
 
     def helped(self, intro: str, commands: dict[str, str]) -> None:
@@ -132,6 +132,8 @@ class PeopleFace:
                 self._soft("Back online.")
             case Notice(code) if code in self._hidden:
                 pass
+            case Notice("gap", text):
+                self._warn(f"{text} To read them: ?more")
             case Renamed() | CatchingUp():
                 pass
             case Notice(_, text) | Ended(_, text):
@@ -163,11 +165,11 @@ class PeopleFace:
     def listed(self, users: tuple[str, ...]) -> None:
         self._print(f"Here ({len(users)}): {', '.join(printable(user) for user in users)}")
 
-    def looked_back(self, messages: list[Message | PrivateMessage]) -> None:
+    def looked_back(self, messages: list[Message | PrivateMessage], *, further: bool) -> None:
         for message in messages:
             self._print(f"{self._paint(_when(message.at), 2)} {self._line(message)}")
         if not messages:
-            self._soft("Nothing was said here yet.")
+            self._soft("Nothing is here from before that." if further else "Nothing was said here yet.")
 
     def helped(self, intro: str, commands: dict[str, str]) -> None:
         self._print(intro)

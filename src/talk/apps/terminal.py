@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.formatted_text import ANSI
@@ -13,6 +14,7 @@ from prompt_toolkit.shortcuts import print_formatted_text
 from talk.apps.chat import Chat
 from talk.apps.faces import PeopleFace
 from talk.client import Client, Ended, Message, PrivateMessage, Ready
+from talk.client.errors import OnlyBlocked
 from talk.client.lines import LOBBY
 from talk.local.control import ControlServer
 from talk.protocol.text import printable
@@ -45,7 +47,7 @@ def _print(line: str) -> None:
 
 async def _talk(client: Client, chat: Chat, face: PeopleFace) -> Ended | None:
     typing = asyncio.create_task(_type(chat))
-    showing = asyncio.create_task(_show(client, face))
+    showing = asyncio.create_task(_show(client, chat, face))
     try:
         await asyncio.wait({typing, showing}, return_when=asyncio.FIRST_COMPLETED)
         if typing.done():
@@ -57,7 +59,7 @@ async def _talk(client: Client, chat: Chat, face: PeopleFace) -> Ended | None:
         await asyncio.gather(typing, showing, return_exceptions=True)
 
 
-async def _show(client: Client, face: PeopleFace) -> Ended | None:
+async def _show(client: Client, chat: Chat, face: PeopleFace) -> Ended | None:
     """Show what happens. Of the lines that were missed, the newest; of none, those said last."""
     missed: list[Message | PrivateMessage] = []
     ready = False
@@ -70,16 +72,21 @@ async def _show(client: Client, face: PeopleFace) -> Ended | None:
             return event
         if isinstance(event, Ready):
             ready = True
-            await _look_back(client, face, missed)
+            await _look_back(client, chat, face, missed)
     return None
 
 
-async def _look_back(client: Client, face: PeopleFace, missed: list[Message | PrivateMessage]) -> None:
+async def _look_back(client: Client, chat: Chat, face: PeopleFace, missed: list[Message | PrivateMessage]) -> None:
     if len(missed) > MISSED:
-        face.told(f"{len(missed) - MISSED} earlier lines are not shown; ?history shows the last ones again.")
-    shown = missed[-MISSED:] or await client.history(limit=LOOK_BACK)
-    if shown:
-        face.looked_back(shown)
+        face.told(f"{len(missed) - MISSED} earlier lines are not shown; ?more shows what was before these.")
+    shown = missed[-MISSED:]
+    if not shown:
+        with suppress(OnlyBlocked):  # the person wants to see nothing of it
+            shown = await client.history(limit=LOOK_BACK)
+    if shown and chat.audience == LOBBY:
+        chat.looked_back(shown)
+    elif shown:
+        face.looked_back(shown, further=False)
 
 
 async def _type(chat: Chat) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from talk.client import outbox, reading, store
+from talk.client import history, outbox, reading, store
 from talk.client.comparing import Comparer
 from talk.client.conversations import Conversation, Details, Line, ServerRecord
 from talk.client.errors import CannotConnect, ClientError, NotPrivate, ProfileError, Rejected, UnknownName
@@ -21,18 +20,17 @@ from talk.client.lines import LOBBY
 from talk.client.online import OnlineSession
 from talk.client.outlet import Outlet
 from talk.client.people import People
-from talk.client.profile import AskPassphrase, ProfileFolder
-from talk.client.staying import CLOSE_WITHIN, Staying
+from talk.client.profile import AskPassphrase, ProfileFolder, begin
+from talk.client.staying import Staying
 from talk.encryption import contacts, names
 from talk.encryption.contacts import Contact
 from talk.encryption.database import Database
 from talk.encryption.errors import EncryptionError
 from talk.local.folders import profiles_folder
 from talk.protocol import commands
-from talk.protocol.events import Done, HistoryPage
+from talk.protocol.events import Done, RoomEvent
 from talk.protocol.ids import is_account_id, random_id
-from talk.protocol.limits import MAX_HISTORY
-from talk.protocol.link import parse_link
+from talk.protocol.link import Link, parse_link
 from talk.protocol.names import check_name
 from talk.protocol.text import check_room_text, check_text, clean_text
 
@@ -72,26 +70,24 @@ class Client:
         self._outlet = Outlet()
         self._saved = 0
         self._people = People()
-        self._comparer = Comparer(self._profile, lambda event: self._outlet.put(event), self._wake_private)
-        self._comparing_task: asyncio.Task[None] | None = None
+        self._comparer = Comparer(self._profile, self._outlet.put, self._wake_private)
         self._staying = Staying(self._profile, self._people, self._outlet, self._comparer, from_now=from_now)
         self._staying.name = name
         self.account = ""
 
     async def __aenter__(self) -> Self:
-        if self._given_link:
-            parse_link(self._given_link)  # before there is anything on disk
+        link = parse_link(self._given_link) if self._given_link else None  # before there is anything on disk
         warnings: list[str] = []  # they come from a thread
         await self._profile.open(self._ask_passphrase, warnings.append)
         try:
-            await self._load()
+            await self._load(link)
         except BaseException:
             await self._profile.close()
             raise
         for text in warnings:
             self._outlet.put(Notice("key_in_file", text))
-        self._staying.start(self._link)
-        self._comparing_task = asyncio.create_task(self._comparer.run(), name="talk-comparing")
+        self._staying.start(self._link, is_new=link is not None)
+        self._comparer.open()
         return self
 
     async def __aexit__(
@@ -101,12 +97,9 @@ class Client:
 
     async def close(self) -> None:
         """Go offline and close the profile. What is not sent yet stays in the outbox for the next time."""
-        comparing, self._comparing_task = self._comparing_task, None
         self._outlet.close()
         try:
-            if comparing is not None:
-                comparing.cancel()
-                await asyncio.wait({comparing}, timeout=CLOSE_WITHIN)
+            await self._comparer.close()
             await self._staying.stop()
             await self._save_shown()
         finally:
@@ -387,20 +380,21 @@ class Client:
     async def history(self, name: str = LOBBY, limit: int = 50, before: int = 0) -> list[Message | PrivateMessage]:
         """The newest messages of the lobby or of the conversation with that person, oldest first.
 
-        The lobby's come from the server while online, at most 200, and with `before` those before that number, so that
-        nothing is out of reach; otherwise they are what this device has. Errors: NameMoved.
+        With `before` those before that `seq` of the lobby, or that `row` of what was said with a person.
+
+        The lobby's come from the server while online, at most 200, so that nothing is out of reach; otherwise they are
+        what this device has. Errors: NameMoved; OnlyBlocked, as `earlier`.
         """
         if name != LOBBY:
             contact = await self._profile.run(contacts.find, name)
-            return await self._profile.run(store.last_of, contact.account, limit) if contact else []
+            return await self._profile.run(store.last_of, contact.account, limit, before) if contact else []
         room = await self._profile.run(store.lobby)
         if not room:
             return []
         if self.is_online:
             with contextlib.suppress(CannotConnect, Rejected):
-                page = await self._page(room, before, limit)
-                return await self._profile.run(store.as_shown, page.events)
-        return await self._profile.run(store.last_of, room, limit)
+                return await self._profile.run(store.as_shown, await self._earlier(room, before, limit))
+        return await self._profile.run(store.last_of, room, limit, before)
 
     async def conversations(self) -> list[Conversation]:
         """The lobby and everybody with whom something was said, whoever spoke last first.
@@ -420,16 +414,17 @@ class Client:
     async def earlier(self, key: str, before_seq: int, limit: int = 100) -> list[Line]:
         """A room's lines before that number (0: its newest), oldest first, at most 200, from the server; none is kept.
 
-        What is kept already comes with its row. Errors: CannotConnect; Rejected for what is no room.
-        """
-        page = await self._page(key, before_seq, limit)
-        return await self._profile.run(reading.of_page, page.events)
+        What is kept already comes with its row. Lines of people who are blocked are passed over, so it is empty only at
+        the beginning of the room.
 
-    async def _page(self, room: str, before: int, limit: int) -> HistoryPage:
+        Errors: OnlyBlocked when there are very many of those, and no end; CannotConnect; Rejected for what is no room.
+        """
+        return await self._profile.run(reading.of_page, await self._earlier(key, before_seq, limit))
+
+    async def _earlier(self, room: str, before: int, limit: int) -> list[RoomEvent]:
         if self._online is None:
             raise CannotConnect("You are offline, so earlier lines cannot be fetched. Try it again when you are back.")
-        query = commands.History(id=random_id(), room=room, before=before, limit=max(1, min(limit, MAX_HISTORY)))
-        return await self._online.answers.ask(query, HistoryPage)
+        return await history.earlier(self._online.answers, self._profile, room, before, limit)
 
     async def mark_read(self, key: str, row: int) -> None:
         """A person has read this conversation up to that row. It never goes back."""
@@ -456,40 +451,12 @@ class Client:
 
     # ---- at the start
 
-    async def _load(self) -> None:
-        profile = await self._profile.run(store.load)
-        link = parse_link(self._given_link) if self._given_link else None
-        if profile is None:
-            if link is None:
-                raise ProfileError(f"There is no profile in {self.folder} yet. Join with a link first.")
-            if not self._given_name:
-                raise ProfileError("Choose a name to join with: --name NAME")
-            await self._profile.run(store.create, link.server, link.text, self._given_name)
-            profile = await self._profile.run(store.load)
-            assert profile is not None
-        elif link is not None and link.server != profile.own.server:
-            raise ProfileError(
-                f"The profile in {self.folder} belongs to another chat. Nothing was changed. Choose another folder for "
-                "this one: --data FOLDER"
-            )
-        elif link is not None:
-            await self._profile.run(store.set_link, link.text)
-        await self._check_name(profile)
+    async def _load(self, link: Link | None) -> None:
+        profile = await self._profile.run(begin, self.folder, link, self._given_name)
         self._link = link or parse_link(profile.link)
         self._saved = profile.shown
         self._outlet.begin(profile.shown)
         self.account = profile.own.account
         self._staying.is_registered = profile.registered
-
-    async def _check_name(self, profile: store.Profile) -> None:
-        wanted = self._given_name
-        if not profile.registered:
-            # The name was refused the last time, or never asked for: take the one given now.
-            self._staying.name = wanted or profile.name
-            return
-        self._staying.name = profile.name
-        if wanted and not await self._profile.run(store.has_had_name, wanted):
-            raise ProfileError(
-                f"You are {profile.name} in this chat. To take another name: ?name {wanted}. To join as somebody else, "
-                "choose another folder: --data FOLDER"
-            )
+        # The name was refused the last time, or never asked for: take the one given now.
+        self._staying.name = profile.name if profile.registered else self._given_name or profile.name

@@ -12,11 +12,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from talk.client import outbox
-from talk.client.comparison import Comparison, Few
+from talk.client.comparison import Comparison
+from talk.client.comparisons import MAX_UNDER_WAY, Comparisons, Few
 from talk.client.errors import ClientError
 from talk.client.events import Comparing, Notice
 from talk.client.learning import Emit, now
@@ -34,10 +34,9 @@ from talk.protocol.ids import random_id
 ANSWER_WITHIN = 120.0  # seconds until somebody has agreed
 ALL_WITHIN = 600.0  # seconds for the whole of it
 MAX_AHEAD_MS = 300_000  # that the clock of who asks may be ahead
-MAX_UNDER_WAY = 8
 ASKED_A_MINUTE = 3  # times that one contact's asking is shown
 REFUSED_A_MINUTE = 10  # answers to one contact about what is not known here
-MAX_OVER = 64  # comparisons that are remembered, so that what comes late is not answered
+CLOSE_WITHIN = 5.0  # seconds
 
 
 class Comparer:
@@ -45,63 +44,64 @@ class Comparer:
 
     def __init__(self, profile: ProfileFolder, emit: Emit, wake: Callable[[], None]) -> None:
         self._profile, self._emit, self._wake = profile, emit, wake
-        self._under_way: dict[str, Comparison] = {}
-        self._over: deque[tuple[str, str]] = deque(maxlen=MAX_OVER)
+        self._comparisons = Comparisons()
         self._asked, self._refused = Few(ASKED_A_MINUTE), Few(REFUSED_A_MINUTE)
         self._lock = asyncio.Lock()
         self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        """Begin to end what takes too long."""
+        self._task = asyncio.create_task(self._run(), name="talk-comparing")
+
+    async def close(self) -> None:
+        """A second close does nothing."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task}, timeout=CLOSE_WITHIN)
 
     def under_way(self) -> tuple[Comparing, ...]:
         """What is being compared now, as it was told last."""
-        return tuple(comparison.told() for comparison in self._under_way.values())
+        return tuple(comparison.told() for comparison in self._comparisons)
 
-    async def run(self) -> None:
-        """End what takes too long, until cancelled."""
+    async def _run(self) -> None:
         while True:
             self._changed.clear()
             async with self._lock:
-                late = [each for each in self._under_way.values() if each.deadline <= time.monotonic()]
-                for each in late:
+                for each in self._comparisons.late():
                     # Who only was asked owes no answer: the other side has a clock of its own.
                     await self._end(each, messages.TIMEOUT, tell=each.step != "asked")
-            deadline = min((each.deadline for each in self._under_way.values()), default=None)
-            delay = None if deadline is None else max(0.0, deadline - time.monotonic())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), delay)
+                await asyncio.wait_for(self._changed.wait(), self._comparisons.time_left())
 
     # ---- what the person does
 
     async def ask(self, account: str) -> str:
         """Ask this contact, or agree if they have asked; the comparison's id. Errors: ClientError, NameMoved."""
         async with self._lock:
-            known = self._with(account)
+            known = self._comparisons.with_account(account)
             if known is not None and known.step == "asked":
                 await self._profile.run(_may_be_asked, account)
                 await self._agree(known)
                 return known.id
             if known is not None:
                 raise ClientError(f"You are comparing with {known.name} already.")
-            if len(self._under_way) >= MAX_UNDER_WAY:
+            if self._comparisons.is_full:
                 raise ClientError(f"You are comparing with {MAX_UNDER_WAY} people already. Finish one of them first.")
             name = await self._profile.run(_may_be_asked, account)
             id, began = random_id(), time.monotonic()
             comparison = Comparison(id, account, name, id, True, began, began + ANSWER_WITHIN)
             us = await self._profile.run(own)
-            request = {
-                "transaction_id": id,
-                "from_device": us.device,
-                "methods": [messages.SAS],
-                "timestamp": now(),
-            }
-            self._under_way[id] = comparison
-            await self._send(comparison, [VerificationMessage(messages.REQUEST, request)])
+            self._comparisons.add(comparison)
+            await self._send(comparison, [messages.request(id, us.device, now())])
             self._tell(comparison)
             return id
 
     async def agree(self, id: str) -> None:
         """Errors: ClientError, NameMoved."""
         async with self._lock:
-            comparison = self._known(id)
+            comparison = self._comparisons.known(id)
             if comparison.step != "asked":
                 raise ClientError("There is nothing to agree to here. Nothing was done.")
             await self._profile.run(_may_be_asked, comparison.account)
@@ -110,7 +110,7 @@ class Comparer:
     async def confirm(self, id: str) -> None:
         """Errors: ClientError."""
         async with self._lock:
-            comparison = self._known(id)
+            comparison = self._comparisons.known(id)
             if comparison.step != "emoji" or comparison.verification is None:
                 raise ClientError(f"There are no emoji of {comparison.name} to confirm now. Nothing was done.")
             await self._go_on(comparison, comparison.verification.confirm())
@@ -118,20 +118,15 @@ class Comparer:
     async def stop(self, id: str, *, mismatch: bool) -> None:
         """Errors: ClientError."""
         async with self._lock:
-            comparison = self._known(id)
+            comparison = self._comparisons.known(id)
             compared = comparison.verification is not None and comparison.verification.is_shown
             await self._end(comparison, messages.MISMATCHED_SAS if mismatch and compared else messages.USER, tell=True)
 
     async def _agree(self, comparison: Comparison) -> None:
         await self._meet(comparison)
         us = await self._profile.run(own)
-        ready = {
-            "transaction_id": comparison.transaction,
-            "from_device": us.device,
-            "methods": [messages.SAS],
-        }
         comparison.step = "waiting"
-        await self._send(comparison, [VerificationMessage(messages.READY, ready)])
+        await self._send(comparison, [messages.ready(comparison.transaction, us.device)])
         self._tell(comparison)
 
     # ---- what comes
@@ -151,9 +146,9 @@ class Comparer:
         if opened.account == us.account:
             self._heard_own_device(opened, transaction)
             return
-        if message.to_device not in (None, us.device) or (opened.account, transaction) in self._over:
+        if message.to_device not in (None, us.device) or self._comparisons.is_over(opened.account, transaction):
             return
-        comparison = self._of(opened.account, transaction)
+        comparison = self._comparisons.of(opened.account, transaction)
         if comparison is None:
             await self._take_unknown(opened, transaction)
         elif not comparison.is_repeated(opened):
@@ -180,7 +175,7 @@ class Comparer:
         if messages.SAS not in request.methods:
             self._emit(Notice("needs_update", f"{name} wants to compare keys in a way that needs a newer TAlk."))
             return
-        other = self._with(opened.account)
+        other = self._comparisons.with_account(opened.account)
         if other is not None and other.waits_for_answer:
             await self._both_asked(other, opened, request)
         elif not self._asked.allow(opened.account):
@@ -189,7 +184,7 @@ class Comparer:
             # Matrix ends all of them when one side asks twice.
             await self._end(other, messages.UNEXPECTED_MESSAGE, tell=True)
             await self._refuse(opened, request.transaction_id, messages.UNEXPECTED_MESSAGE)
-        elif len(self._under_way) < MAX_UNDER_WAY:
+        elif not self._comparisons.is_full:
             began = time.monotonic() - max(0.0, age)
             deadline = min(time.monotonic() + ANSWER_WITHIN, began + ALL_WITHIN)
             comparison = Comparison(
@@ -203,17 +198,17 @@ class Comparer:
                 opened.device,
                 "asked",
             )
-            self._under_way[comparison.id] = comparison
+            self._comparisons.add(comparison)
             self._tell(comparison)
 
     async def _both_asked(self, ours: Comparison, opened: Opened, request: messages.Request) -> None:
         """Both have asked at once: as with two starts, the one with the smaller account goes on."""
         me = await self._profile.run(own)
         if me.account < opened.account:
-            self._over.append((opened.account, request.transaction_id))
+            self._comparisons.set_over(opened.account, request.transaction_id)
             return
         await self._send(ours, [messages.cancel(ours.transaction, messages.ACCEPTED)])
-        self._over.append((ours.account, ours.transaction))
+        self._comparisons.set_over(ours.account, ours.transaction)
         ours.transaction, ours.device, ours.asked_by_us = request.transaction_id, opened.device, False
         await self._agree(ours)
 
@@ -261,7 +256,7 @@ class Comparer:
 
     def _heard_own_device(self, opened: Opened, transaction: str) -> None:
         """Another device of one's own has answered what this one was asked too."""
-        comparison = self._of(str(opened.content.get("to")), transaction)
+        comparison = self._comparisons.of(str(opened.content.get("to")), transaction)
         if comparison is not None and comparison.step == "asked" and opened.kind in (messages.READY, messages.CANCEL):
             self._forget(comparison)
             self._emit(comparison.ended(messages.ACCEPTED, by_us=True))
@@ -337,22 +332,8 @@ class Comparer:
         self._emit(comparison.told())
 
     def _forget(self, comparison: Comparison) -> None:
-        self._under_way.pop(comparison.id, None)
-        self._over.append((comparison.account, comparison.transaction))
+        self._comparisons.remove(comparison)
         self._changed.set()
-
-    def _known(self, id: str) -> Comparison:
-        comparison = self._under_way.get(id)
-        if comparison is None:
-            raise ClientError("This comparison has ended. Nothing was done.")
-        return comparison
-
-    def _with(self, account: str) -> Comparison | None:
-        return next((each for each in self._under_way.values() if each.account == account), None)
-
-    def _of(self, account: str, transaction: str) -> Comparison | None:
-        comparison = self._with(account)
-        return comparison if comparison is not None and comparison.transaction == transaction else None
 
 
 def _put(db: Database, comparison: Comparison, sent: Sequence[VerificationMessage]) -> None:

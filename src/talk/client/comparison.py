@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -13,23 +12,6 @@ from talk.encryption.verification_messages import ACCEPTED, SOMEBODY_BETWEEN, TI
 
 NOTHING_CHANGED = "Nothing has changed; you can try again."
 MAX_TAKEN = 32  # messages of one comparison; Matrix's whole run has five from each side
-
-
-class Few:
-    """Lets so many of each account through in a minute."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._times: dict[str, deque[float]] = {}
-
-    def allow(self, account: str) -> bool:
-        since = time.monotonic() - 60
-        self._times = {who: times for who, times in self._times.items() if times[-1] > since}
-        times = self._times.setdefault(account, deque(maxlen=self._most))
-        if len(times) == self._most and times[0] > since:
-            return False
-        times.append(time.monotonic())
-        return True
 
 
 @dataclass(slots=True)

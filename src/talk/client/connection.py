@@ -78,6 +78,8 @@ class Wire:
 async def open_wire(link: Link, login: Login, now_ms: int) -> Wire:
     """Connect to the first address that answers as the link's server, and log in.
 
+    `login` is called once the server has proved its id on that connection, and never before.
+
     Errors: CannotConnect; Rejected when the server refuses the login.
     """
     failures: list[str] = []

@@ -5,6 +5,7 @@
     ├── Rejected             the server said no: `code` and its sentence, `suggestions` of free names
     ├── UnknownName          nobody is called that; `suggestions` are names that look like it
     ├── NotPrivate           a line that starts with @ but names nobody: it goes to nobody
+    ├── OnlyBlocked          very many lines of a room, and all of them by people who are blocked; `before` goes on
     └── ProfileError         this profile cannot be used: it belongs to another server or name
 
 What the encryption refuses is an EncryptionError of `talk.encryption.errors`.
@@ -47,6 +48,16 @@ class NotPrivate(ClientError):
             "A line that starts with @ is private, but this one names nobody or says nothing. It went to nobody. "
             "Write @name and then your text."
         )
+
+
+class OnlyBlocked(ClientError):
+    """So many lines of a room were looked at, and none of them may be shown. `before` is where to look on."""
+
+    def __init__(self, count: int, before: int) -> None:
+        super().__init__(
+            f"The {count} lines before these are all by people whom you have blocked. Ask again to look further back."
+        )
+        self.before = before
 
 
 class ProfileError(ClientError):

@@ -69,6 +69,6 @@ def _body(sealed: bytes) -> str:
     """The start of what is sealed; "" for what is of another form."""
     try:
         messages = _sealed.decode(sealed).ciphertext.values()
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return ""
     return next((message.body[:SHOWN] for message in messages), "")

@@ -19,6 +19,7 @@ from talk.protocol.text import check_text
 
 EXPIRED = "Nobody fetched it within 30 days, so the server let it go."
 MAX_IDS = 200  # in one receipt that is read
+TOLD_AT_FIRST, TOLD_EACH = 5, 100  # messages of one device that could not be opened: the first, then each so many
 
 
 Told = ClientEvent | messages.Opened
@@ -48,7 +49,7 @@ def take_mail(db: Database, mail: events.Mail, now: int, *, final: bool) -> list
 def _take_notice(db: Database, mail: events.Mail, device: str, now: int) -> list[ClientEvent]:
     try:
         notice = msgspec.json.decode(mail.content, type=events.NoticeContent)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return []
     if mail.kind == events.UNDECRYPTABLE:
         outbox.put_again(db, notice.id, mail.account, notice.device, now)
@@ -85,7 +86,10 @@ def _take_sealed(db: Database, mail: events.Mail, now: int, *, final: bool) -> l
 
 
 def _cannot_open(db: Database, mail: events.Mail) -> list[ClientEvent]:
-    store.put_undecryptable(db, mail.n, mail.device)
+    count = store.put_undecryptable(db, mail.n, mail.device)
+    # Somebody who fills the mailbox with rubbish does not fill the screen with it.
+    if contacts.is_blocked(db, mail.account) or not (count <= TOLD_AT_FIRST or count % TOLD_EACH == 0):
+        return []
     who = store.contact_name(db, mail.account) or shown_name(mail.name)
     text = f"A private message from {who} could not be opened. Their device is asked to send it again."
     return [Notice("undecryptable", text)]

@@ -8,11 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from talk.client import store
+from talk.client.errors import ProfileError
 from talk.client.tables import MIGRATIONS
 from talk.encryption.database import FILE, Database, migrate, open_database, transaction
 from talk.encryption.vault import open_key
 from talk.local.folders import make_private
 from talk.local.lock import FolderLock
+from talk.protocol.link import Link
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -98,6 +101,32 @@ class ProfileFolder:
         finally:
             self._thread.shutdown()
             self._lock.__exit__(None, None, None)
+
+
+def begin(db: Database, folder: Path, link: Link | None, wanted: str) -> store.Profile:
+    """The profile in this database; a new one for this link and wanted name while there is none.
+
+    Errors: ProfileError where what was given does not fit it, or is missing.
+    """
+    profile = store.load(db)
+    if profile is None:
+        if link is None:
+            raise ProfileError(f"There is no profile in {folder} yet. Join with a link first.")
+        if not wanted:
+            raise ProfileError("Choose a name to join with: --name NAME")
+        store.create(db, link.server, link.text, wanted)
+        return store.loaded(db)
+    if link is not None and link.server != profile.own.server:
+        raise ProfileError(
+            f"The profile in {folder} belongs to another chat. Nothing was changed. Choose another folder for this "
+            "one: --data FOLDER"
+        )
+    if profile.registered and wanted and not store.has_had_name(db, wanted):
+        raise ProfileError(
+            f"You are {profile.name} in this chat. To take another name: ?name {wanted}. To join as somebody else, "
+            "choose another folder: --data FOLDER"
+        )
+    return profile
 
 
 def _look_at(task: asyncio.Future[R]) -> None:

@@ -71,12 +71,10 @@ def _line(me: str, row: tuple[Any, ...]) -> Line:
 
 
 def of_page(db: Database, page: list[events.RoomEvent]) -> list[Line]:
-    """Lines of a page of a room's history, without those of blocked people. What is kept here comes with its row."""
+    """Lines of a page of a room's history. What is kept here comes with its row."""
     me = own(db).account
     found: list[Line] = []
     for event in page:
-        if contacts.is_blocked(db, event.account):
-            continue
         row = db.one(
             f"{_LINE} WHERE m.device = ? AND m.id = ? AND m.conversation = ?", event.device, event.id, event.room
         )

@@ -71,14 +71,19 @@ class Staying:
         self._moves = 0
         self._moved, self._hurry = asyncio.Event(), asyncio.Event()
         self._link: Link | None = None
+        self._keep_link = False
         self.task: asyncio.Task[None] | None = None
         self.name = ""
         self.is_registered = False
         self.rooms: dict[str, str] = {}
 
-    def start(self, link: Link) -> None:
-        """Begin, at the addresses of this link. Who this profile is was set before."""
-        self._link = link
+    def start(self, link: Link, *, is_new: bool) -> None:
+        """Begin, at the addresses of this link. Who this profile is was set before.
+
+        `is_new`: it is not on disk yet. It is kept once its server has proved to be there, and not before: anybody can
+        write a link with the id of a known server and addresses of their own.
+        """
+        self._link, self._keep_link = link, is_new
         self.task = asyncio.create_task(self._run(), name="talk-client")
 
     async def stop(self) -> None:
@@ -191,6 +196,9 @@ class Staying:
         profile = await self._profile.run(store.loaded)
 
         async def login(channel: Channel) -> commands.Login | commands.Register:
+            if self._keep_link:
+                await self._profile.run(store.set_link, link.text)
+                self._keep_link = False
             proof = await self._profile.run(identity.sign_login, channel)
             if profile.registered:
                 return commands.Login(

@@ -155,7 +155,7 @@ def text_of(event: events.RoomEvent) -> str:
     try:
         text = msgspec.json.decode(event.content, type=events.TextContent).text
         check_text(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return UNREADABLE
     except Refused:
         return NOT_ALLOWED
@@ -187,20 +187,20 @@ def set_shown(db: Database, row: int) -> None:
     db.run("UPDATE profile SET shown = max(shown, ?)", row)
 
 
-def last_of(db: Database, conversation: str, limit: int) -> list[Message | PrivateMessage]:
-    """The newest messages of a conversation, oldest first."""
+def last_of(db: Database, conversation: str, limit: int, before: int = 0) -> list[Message | PrivateMessage]:
+    """The newest messages of a conversation, oldest first; with `before` those before that `seq`, or `row`."""
     profile = loaded(db)
     # In one's own conversation with somebody who is blocked, what was said before stays to be read.
     wanted = (
         "m.conversation = ?1 AND (m.account = ?1 OR m.account NOT IN (SELECT account FROM blocked))"
-        " AND (m.seq IS NOT NULL OR m.conversation LIKE '@%')"
+        " AND (m.seq IS NOT NULL OR m.conversation LIKE '@%') AND coalesce(m.seq, m.row) < ?3"
     )
-    rows = db.all(f"{_SELECT} WHERE {wanted} ORDER BY m.row DESC LIMIT ?2", conversation, limit)
+    rows = db.all(f"{_SELECT} WHERE {wanted} ORDER BY m.row DESC LIMIT ?2", conversation, limit, before or MAX_NUMBER)
     return [shown for row in reversed(rows) if (shown := _shown(profile, row, history=True)) is not None]
 
 
 def as_shown(db: Database, page: list[events.RoomEvent]) -> list[Message | PrivateMessage]:
-    """A page of history as the program sees it, without what blocked people wrote. Nothing of it is kept."""
+    """A page of history as the program sees it. Nothing of it is kept."""
     account = own(db).account
     rooms: dict[str, str] = dict(db.all("SELECT room, name FROM rooms"))
     return [
@@ -216,7 +216,6 @@ def as_shown(db: Database, page: list[events.RoomEvent]) -> list[Message | Priva
             account=event.account,
         )
         for event in page
-        if not contacts.is_blocked(db, event.account)
     ]
 
 
@@ -313,10 +312,12 @@ def strangers(db: Database) -> list[str]:
     return [row[0] for row in rows]
 
 
-def put_undecryptable(db: Database, n: int, device: str) -> None:
-    """Ask for this mail once more with the next acknowledgement."""
+def put_undecryptable(db: Database, n: int, device: str) -> int:
+    """Ask for this mail once more with the next acknowledgement. How many of this device were not opened by now."""
     db.run("INSERT OR IGNORE INTO undecryptable VALUES (?)", n)
     db.run("INSERT INTO unopened VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1", device)
+    row = db.one("SELECT count FROM unopened WHERE device = ?", device)
+    return int(row[0]) if row else 0
 
 
 def take_unopened(db: Database, device: str, most: int) -> int:

@@ -117,7 +117,7 @@ def forget_key(folder: Path) -> None:
         path.unlink()
     except FileNotFoundError:
         return
-    except ProfileDamaged:
+    except (ProfileDamaged, ProfileTooNew):
         way = None
         path.unlink(missing_ok=True)
     except OSError as error:

@@ -134,5 +134,16 @@ def without_own_fields(content: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in content.items() if name not in OWN_FIELDS}
 
 
+def request(transaction: str, device: str, timestamp: int) -> VerificationMessage:
+    """`device` is the one that asks; `timestamp` in milliseconds since 1970."""
+    content = {"transaction_id": transaction, "from_device": device, "methods": [SAS], "timestamp": timestamp}
+    return VerificationMessage(REQUEST, content)
+
+
+def ready(transaction: str, device: str) -> VerificationMessage:
+    """`device` is the one that agrees."""
+    return VerificationMessage(READY, {"transaction_id": transaction, "from_device": device, "methods": [SAS]})
+
+
 def cancel(transaction: str, code: str) -> VerificationMessage:
     return VerificationMessage(CANCEL, {"transaction_id": transaction, "code": code, "reason": code})

@@ -26,6 +26,9 @@ MAX_ADDRESSES = 8  # of one service
 MAX_TEXT = 1300  # bytes of all properties (RFC 6763 section 6.2)
 MAX_PROPERTIES = 16
 RESOLVE_WITHIN = 3.0  # seconds that a service has to say where it is
+HOLDS_FOR = 60  # seconds that others may believe where it is; half of what RFC 6762 section 10 recommends
+LOOK_EVERY = 15.0  # seconds between two looks at whether what was found still holds
+STILL_THERE_WITHIN = 10.0  # seconds that one has to say so again (RFC 6762 section 10.5)
 ANNOUNCE_WITHIN = 20.0  # seconds
 CLOSE_WITHIN = 2.0  # seconds
 GATHER = 0.1  # seconds that changes are gathered for
@@ -64,6 +67,9 @@ async def announced(kind: str, service: Service, *, host: str, interfaces: Seque
 async def watch(kind: str, *, interfaces: Sequence[str] = ()) -> AsyncGenerator[tuple[Service, ...], None]:
     """The services of this kind that are announced now, each time that this changes. Close it (`aclosing`) when done.
 
+    One that ends without a goodbye is gone when what it said last holds no longer and it does not answer: at most 85
+    seconds later, where it was `announced` here.
+
     Names and properties are as they were announced: names hold no control characters of ASCII, properties anything.
 
     Errors: NearbyFailed.
@@ -86,17 +92,19 @@ class _Watcher:
     def __init__(self, zeroconf: Zeroconf, kind: str) -> None:
         self._zeroconf, self._kind = zeroconf, kind
         self._browser: AsyncServiceBrowser | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._resolving: dict[str, asyncio.Task[None]] = {}
         self.found: dict[str, Service] = {}
         self.changed = asyncio.Event()
 
     def start(self) -> None:
         self._browser = _browse(self._zeroconf, self._kind, self._heard)
+        self._looking = asyncio.create_task(self._look_again(), name="looking whether services are there")
 
     async def stop(self) -> None:
         if self._browser is not None:
             await self._browser.async_cancel()
-        tasks = list(self._resolving.values())
+        tasks = [*self._resolving.values(), *([self._looking] if self._looking else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -113,16 +121,29 @@ class _Watcher:
         known = self._resolving.keys() | self.found.keys()
         if _label(name, self._kind) is None or (name not in known and len(known) >= MAX_SERVICES):
             return
-        self._resolving[name] = asyncio.create_task(self._resolve(name), name="resolving a service")
+        self._begin(name, RESOLVE_WITHIN)
 
-    async def _resolve(self, name: str) -> None:
+    async def _look_again(self) -> None:
+        """Notice that a service was killed: nobody says so, and the library believes in its name for 20 minutes.
+
+        Where it is holds for a minute only. Until then resolving it costs nothing; afterwards it is a question.
+        """
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            for name in self.found.keys() - self._resolving.keys():
+                self._begin(name, STILL_THERE_WITHIN)
+
+    def _begin(self, name: str, within: float) -> None:
+        self._resolving[name] = asyncio.create_task(self._resolve(name, within), name="resolving a service")
+
+    async def _resolve(self, name: str, within: float) -> None:
         from zeroconf import DNSQuestionType
         from zeroconf.asyncio import AsyncServiceInfo
 
         service = None
         with suppress(Exception):  # whatever a stranger's words lead to, it is no service
             info = AsyncServiceInfo(self._kind, name)
-            if await info.async_request(self._zeroconf, RESOLVE_WITHIN * 1000, DNSQuestionType.QM):
+            if await info.async_request(self._zeroconf, within * 1000, DNSQuestionType.QM):
                 service = _service(info, _label(name, self._kind))
         self._resolving.pop(name, None)
         self._set(name, service)
@@ -183,6 +204,7 @@ async def _register(zeroconf: AsyncZeroconf, kind: str, service: Service, host: 
                 properties=dict(service.properties),
                 server=host,
                 parsed_addresses=list(service.addresses),
+                host_ttl=HOLDS_FOR,
             )
             # Nobody is asked whether the name is taken: its maker says that it is not, and anybody could claim it.
             await (await zeroconf.async_register_service(info, cooperating_responders=True))

@@ -22,14 +22,16 @@ from talk.local.addresses import describe, home_addresses, reachable
 from talk.local.control import ControlServer
 from talk.local.folders import make_private
 from talk.local.lock import FolderLock
-from talk.protocol.limits import DEFAULT_PORT, LOGIN_WITHIN, MAX_TITLE_BYTES
+from talk.protocol.limits import DEFAULT_PORT, MAX_TITLE_BYTES
 from talk.protocol.link import MAX_ADDRESSES, Address, Link
 from talk.protocol.proofs import NONCE_BYTES
 from talk.protocol.text import is_title
 from talk.server.announcing import default_title, keep_announced, places
 from talk.server.certificate import load_certificate, self_made_certificate, server_context
+from talk.server.doors.accepting import Entrance, listening
+from talk.server.doors.frames import text_frame
 from talk.server.doors.pages import Facts, Page, page
-from talk.server.doors.websocket import Listener, text_frame
+from talk.server.doors.websocket import Listener
 from talk.server.engine import Engine, Observer
 from talk.server.owner import Owner
 from talk.server.rules.directory import Directory
@@ -41,7 +43,6 @@ from talk.server.tasks import Tasks
 log = logging.getLogger(__name__)
 
 STORE_FILE = "talk.db"
-BACKLOG = 4096  # connections that the kernel may hold for us during a storm
 SPARE_FILES = 64  # that connections leave for the store, the log and the control socket
 STOP_WITHIN = 10.0  # seconds
 EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
@@ -193,25 +194,18 @@ class Server:
     async def _listen(self, tls: ssl.SSLContext | None) -> int:
         settings = self._settings
         listener = Listener(
-            self.engine, self._page, behind_proxy=settings.behind_proxy, max_connections=_raise_file_limit()
+            self.engine, self._page, behind_proxy=settings.behind_proxy, max_connections=_raise_file_limit(), tls=tls
         )
-        loop = asyncio.get_running_loop()
         try:
-            server = await loop.create_server(
-                listener,
-                _bind_to(settings),
-                settings.port,
-                ssl=tls,
-                ssl_handshake_timeout=LOGIN_WITHIN if tls else None,
-                backlog=BACKLOG,
-                reuse_address=True,
-            )
+            sockets = listening(_bind_to(settings), settings.port)
         except OSError as error:
             raise ServeError(*_why_not_listening(settings, error)) from error
+        entrance = Entrance(sockets, listener.arrived)
+        entrance.open()
         self._stack.push_async_callback(self._end_connections, listener)
-        self._stack.callback(server.close)
-        self._listening = [str(each.getsockname()[0]) for each in server.sockets]
-        host, port = server.sockets[0].getsockname()[:2]
+        self._stack.push_async_callback(entrance.close)
+        self._listening = [str(each.getsockname()[0]) for each in sockets]
+        host, port = sockets[0].getsockname()[:2]
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         return int(port)
 

@@ -1,7 +1,8 @@
 """Group commit: everything decided since the last commit goes to the store in one transaction.
 
-It is also the tick of delivery. When it is quiet a commit follows at once; while delivering takes time, commits are
-spaced by twice that time, at most 25 ms: what is committed together is encoded and written together.
+It is also the tick of delivery. When it is quiet a commit follows at once. After each there is a pause of twice the
+time that it and its delivery took, at most 25 ms: what is committed together is written to the disk, encoded and sent
+together.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from talk.server.ports import Change, Outcome, Store
+from talk.server.ports import AppendRecord, Change, Outcome, Store
 
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 2_000  # changes
+MAX_BATCH_BYTES = 256 * 1024  # of content: what is committed together is written to every socket together
 MAX_PAUSE = 0.025  # seconds
 
 Answer = Callable[[Outcome], None]
@@ -59,8 +61,10 @@ class Commits:
         self._idle.set()
 
     async def _commit_once(self) -> float:
-        """Commit what has gathered; the seconds that delivering it took."""
-        batch, self._pending = self._pending[:MAX_BATCH], self._pending[MAX_BATCH:]
+        """Commit what has gathered; the seconds that this and delivering it took."""
+        started = time.perf_counter()
+        size = self._batch_size()
+        batch, self._pending = self._pending[:size], self._pending[size:]
         try:
             outcomes = await self._store.commit([change for change, _ in batch]) if batch else []
         except Exception as error:
@@ -69,13 +73,21 @@ class Commits:
         finally:
             if not self._pending:
                 self._wake.clear()
-        started = time.perf_counter()
         self._answer(batch, outcomes)
         self.batches += 1
         self.changes += len(batch)
         if not self._pending:
             self._idle.set()
         return time.perf_counter() - started
+
+    def _batch_size(self) -> int:
+        """How many of the changes that wait are committed next; one at least, if there is one."""
+        left = MAX_BATCH_BYTES
+        for number, (change, _) in enumerate(self._pending[:MAX_BATCH]):
+            left -= _content_size(change)
+            if left < 0 and number:
+                return number
+        return min(len(self._pending), MAX_BATCH)
 
     def _answer(self, batch: Sequence[tuple[Change, Answer]], outcomes: Sequence[Outcome]) -> None:
         for (change, answer), outcome in zip(batch, outcomes, strict=True):
@@ -90,3 +102,8 @@ class Commits:
             # Nobody knows who got what: only from the disk can each be given all of it once.
             log.exception("delivering a commit failed")
             self._lost(error)
+
+
+def _content_size(change: Change) -> int:
+    """Bytes that go to everybody in a room; mail goes to one mailbox, which has bounds of its own."""
+    return len(change.content) if isinstance(change, AppendRecord) else 0

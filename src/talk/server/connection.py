@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import Protocol
 
 from talk.protocol.commands import Command
@@ -62,7 +61,7 @@ class Connection:
         self.faults = 0
         # Commands
         self.unanswered = 0
-        self.waiting: deque[Command] = deque()
+        self.waiting: list[Command] = []  # not a deque, which takes 600 bytes when it is empty
         self.timer: asyncio.TimerHandle | None = None
         # Delivery: rooms that are not live yet stand in `positions` with the last number that was written.
         self.outbox: list[bytes] = []

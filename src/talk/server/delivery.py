@@ -13,7 +13,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Raw, Struct
 
 from talk.protocol import events, wire
 from talk.protocol.limits import GAP_TAIL, MAX_BEHIND, MAX_PAGE, MAX_PEOPLE
@@ -64,6 +67,27 @@ class RoomDelivery:
         return _fitting(islice(self.tail, skip, None))
 
 
+class PeoplePage(Struct, tag="people"):
+    """`events.People` with people that are JSON already."""
+
+    id: str
+    version: int
+    people: Raw
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Who was here when somebody first asked after the last change was told: account → name, and encoded.
+
+    While thousands come back, each of them asks; whoever came since then stands in a page of their own.
+    """
+
+    version: int
+    names: dict[str, str]
+    pages: list[Raw]
+
+
 class Delivery:
     """All connections that are logged in, and what each of them still has to be told.
 
@@ -78,8 +102,10 @@ class Delivery:
         self._rooms: dict[str, RoomDelivery] = {}
         self._devices: dict[str, Connection] = {}
         self._dirty: dict[Connection, None] = {}
+        self._fresh: dict[str, RoomDelivery] = {}  # rooms with events that are not written yet
         self._feeders = asyncio.Semaphore(FEEDERS)
         self._watchers: set[Connection] = set()
+        self._listed = Listed(-1, {}, [])
         self.presence = Presence()
         self.delivered = 0
         self.reload()
@@ -87,6 +113,7 @@ class Delivery:
     def reload(self) -> None:
         """Take the rooms' heads from the directory, with nobody live and nothing in memory."""
         self._rooms = {room.room: RoomDelivery(room.head) for room in self._context.directory.rooms.values()}
+        self._fresh = {}
 
     # ---- coming and going
 
@@ -120,14 +147,15 @@ class Delivery:
 
     # ---- saying things
 
-    def say(self, connection: Connection, event: events.Event) -> None:
+    def say(self, connection: Connection, event: events.Event | PeoplePage) -> None:
         """Put one event into what is written to this connection next."""
         self._queue(connection, self._frame(wire.encode(event)))
 
     def publish(self, record: Record) -> None:
         """Pass a record on to everybody who is live in its room, with the next flush."""
         frame = self._frame(wire.encode(room_event(self._context, record)))
-        self._rooms[record.room].append(record.seq, frame)
+        room = self._fresh[record.room] = self._rooms[record.room]
+        room.append(record.seq, frame)
 
     def post(self, device: str, item: MailItem) -> None:
         """Pass mail on to its device, if it is connected and has all earlier mail."""
@@ -144,9 +172,11 @@ class Delivery:
 
     def flush(self) -> None:
         """Write to every connection, once, all that has gathered for it."""
-        fresh = [(room_id, room) for room_id, room in self._rooms.items() if room.fresh]
+        if not self._fresh and not self._dirty:
+            return  # as after most commands: their answers come with the commit
+        fresh, self._fresh = self._fresh, {}
         alone = len(fresh) == 1
-        for room_id, room in fresh:
+        for room_id, room in fresh.items():
             frames = b"".join(room.fresh)
             before = room.head - len(room.fresh)
             stalled = [connection for connection in room.live if connection.door.paused]
@@ -174,8 +204,11 @@ class Delivery:
 
     # ---- catching up
 
-    def follow(self, connection: Connection, rooms: dict[str, int], mail: int) -> None:
+    def follow(self, connection: Connection, rooms: dict[str, int], mail: int, mail_head: int) -> None:
         """Start sending what this connection missed after these numbers."""
+        # Most who come back have no mail, and a question to the store costs as much as all the rest of a login. What
+        # was posted since the store told the head is seen by `mail_posted`.
+        has_all_mail = mail == mail_head >= connection.mail_posted
         for room in rooms:
             self._rooms[room].live.discard(connection)
         if connection.feeder is not None:
@@ -183,7 +216,7 @@ class Delivery:
             connection.feeder = None
         connection.positions = dict(rooms)
         connection.mail_at = connection.mail_posted = mail
-        connection.mail_live = connection.told_live = False
+        connection.mail_live, connection.told_live = has_all_mail, False
         self._feed(connection)
 
     def _feed(self, connection: Connection) -> None:
@@ -196,6 +229,8 @@ class Delivery:
         except Exception:
             log.exception("a connection cannot be fed from the store, so it is asked to come back")
             self._give_up(connection)
+        if connection.feeder is asyncio.current_task():
+            connection.feeder = None
 
     async def _send_pages(self, connection: Connection) -> None:
         while connection.positions or not connection.mail_live:
@@ -254,10 +289,15 @@ class Delivery:
     def watch(self, connection: Connection, id: str) -> None:
         """Tell who is here, and every change from then on."""
         self._watchers.add(connection)
-        people = [self._person(account) for account in self.presence.people()]
-        pages = [people[start : start + MAX_PEOPLE] for start in range(0, len(people), MAX_PEOPLE)] or [[]]
+        version, names = self.presence.version, self._context.directory.name_of
+        if self._listed.version != version:
+            people = [self._person(account) for account in self.presence.people()]
+            self._listed = Listed(version, {person.account: person.name for person in people}, _pages(people))
+        listed = self._listed
+        since = [self._person(account) for account in self.presence.here if listed.names.get(account) != names(account)]
+        pages = [*listed.pages, *_pages(since)] or [Raw(b"[]")]
         for number, page in enumerate(pages, 1):
-            self.say(connection, events.People(id, self.presence.version, page, number == len(pages)))
+            self.say(connection, PeoplePage(id, version, page, number == len(pages)))
 
     def tell_presence(self, now: float) -> None:
         """Send the differences since the last time to everybody who is watching."""
@@ -282,6 +322,10 @@ class Delivery:
 
     def _person(self, account: str) -> events.Person:
         return events.Person(account, self._context.directory.name_of(account))
+
+
+def _pages(people: list[events.Person]) -> list[Raw]:
+    return [Raw(wire.encode(people[start : start + MAX_PEOPLE])) for start in range(0, len(people), MAX_PEOPLE)]
 
 
 def _fitting(frames: Iterable[bytes]) -> list[bytes]:

@@ -27,6 +27,7 @@ from talk.server.rules.decisions import Decision, Effect
 from talk.server.rules.directory import Directory
 from talk.server.rules.rates import Bucket
 from talk.server.rules.session import Context
+from talk.server.shares import Shares
 from talk.server.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,12 @@ LOOK_ROUND = 1.0  # seconds between looks at who is silent and who came and went
 SWEEP_EVERY = 3600.0  # seconds
 RELOAD_EVERY = 1.0  # seconds between tries after a failed commit
 FAILED_LOGINS, FAILED_LOGINS_RATE = 20, 0.2  # per address: at once, and then a second
+NEW_ACCOUNTS, NEW_ACCOUNTS_RATE = 1_000, 0.1  # per address where no invitation is needed: at once, and then a second
 MAX_ADDRESSES = 10_000  # that are remembered for failed logins
+READ_WORK = 3  # times what is done with an answer of the store is what the store does for it, and that together
+# Of the processor, in seconds a second, and in seconds at once. Many people may come from one address, as in a school.
+ACCOUNT_SHARE, ACCOUNT_BURST = 0.1, 0.5
+ADDRESS_SHARE, ADDRESS_BURST = 0.25, 10.0  # before the login
 
 Observer = Callable[[dict[str, object]], None]
 
@@ -71,6 +77,9 @@ class Engine:
         self.counts: dict[str, int] = {"commands": 0, "refused": 0, "private": 0, "messages": 0}
         self._buckets: dict[str, Bucket] = {}
         self._failures: dict[str, Bucket] = {}
+        self._new_accounts = Shares(NEW_ACCOUNTS_RATE, NEW_ACCOUNTS)
+        self._account_shares = Shares(ACCOUNT_SHARE, ACCOUNT_BURST)
+        self._address_shares = Shares(ADDRESS_SHARE, ADDRESS_BURST)
         self._owners: set[asyncio.Future[Refused | None]] = set()
         self._swept_at = self._steady()
         self._first_epoch = context.directory.epoch
@@ -100,6 +109,18 @@ class Engine:
         elif (bucket := self._failures.get(door.address)) is not None and bucket.wait(self._steady()) > 0:
             self._close(connection, Refused(Code.TRY_AGAIN), TRY_LATER)
         return connection
+
+    def worked(self, door: Door, connection: Connection | None, seconds: float) -> float:
+        """The server's thread was busy for this connection; the seconds for which to read nothing more from it."""
+        if not self._rate:
+            return 0.0
+        account = connection.session.account if connection is not None else ""
+        shares, who = (self._account_shares, account) if account else (self._address_shares, door.address)
+        return shares.use(who, seconds, self._steady())
+
+    def is_worn_out(self, address: str) -> bool:
+        """Whether those from there who have not logged in used up their share, so that nobody more should come in."""
+        return bool(self._rate) and self._address_shares.rest(address, self._steady()) > 0
 
     def disconnected(self, connection: Connection, *, said_goodbye: bool) -> None:
         if connection not in self.connections:
@@ -156,7 +177,7 @@ class Engine:
                 return
             if bucket is not None:
                 bucket.take(now)
-            self._run(connection, connection.waiting.popleft())
+            self._run(connection, connection.waiting.pop(0))
 
     def drained(self, connection: Connection) -> None:
         """The connection's socket takes more again."""
@@ -175,6 +196,9 @@ class Engine:
         if connection.unanswered >= MAX_UNANSWERED:
             self._close(connection, Refused(Code.TOO_MANY, limit=MAX_UNANSWERED), POLICY)
             return
+        if isinstance(command, commands.Register) and not self._may_register(connection.door.address):
+            self._close(connection, Refused(Code.TRY_AGAIN), TRY_LATER)
+            return
         connection.unanswered += 1
         command_id = getattr(command, "id", "")
         try:
@@ -185,6 +209,12 @@ class Engine:
         else:
             self._carry_out(connection, command_id, decision)
         self.delivery.flush()
+
+    def _may_register(self, address: str) -> bool:
+        """Invitations bound how many names can be taken; where there are none, an address has a bound of its own."""
+        if self.context.invite_needed or not self._rate:
+            return True
+        return self._new_accounts.take_one(address, self._steady())
 
     def _carry_out(self, connection: Connection, id: str, decision: Decision) -> None:
         match decision:
@@ -211,8 +241,10 @@ class Engine:
             self._carry_out(connection, id, decision)
 
     async def _read(self, connection: Connection, id: str, read: decisions.Read) -> None:
+        began: float | None = None
         try:
             answer = await self._ask_store(read.query)
+            began = time.thread_time()
             if connection.closed:
                 return  # also after a failed commit: a change decided now could be missing in the directory read anew
             decision = read.then(answer)
@@ -225,15 +257,19 @@ class Engine:
         else:
             self._carry_out(connection, id, decision)
         self.delivery.flush()
+        if began is not None:
+            self.worked(connection.door, connection, READ_WORK * (time.thread_time() - began))
 
-    async def _ask_store(self, query: decisions.Records | decisions.Identities | decisions.DeviceState) -> object:
+    async def _ask_store(self, query: decisions.Query) -> object:
         match query:
             case decisions.Records(room, before, limit):
                 return await self._store.records_before(room, before, limit)
             case decisions.Identities(accounts):
                 return await self._store.identities(accounts)
-            case decisions.DeviceState(device):
-                return await self._store.key_count(device), await self._store.mail_head(device)
+            case decisions.KeysLeft(device):
+                return await self._store.key_count(device)
+            case decisions.MailHead(device):
+                return await self._store.mail_head(device)
 
     def _answered(self, connection: Connection) -> None:
         connection.unanswered -= 1
@@ -277,10 +313,11 @@ class Engine:
                 self.delivery.say(connection, frame)
             case decisions.Arrived(device, welcome):
                 connection.session.account, connection.session.device = welcome.account, device
+                connection.session.channel = None  # half a KiB that nobody asks for any more
                 self._arrived(connection, welcome)
-            case decisions.Follow(reply, rooms, mail):
+            case decisions.Follow(reply, rooms, mail, mail_head):
                 self.delivery.say(connection, reply)
-                self.delivery.follow(connection, rooms, mail)
+                self.delivery.follow(connection, rooms, mail, mail_head)
             case decisions.Watch(id):
                 self.delivery.watch(connection, id)
             case decisions.Close(error):
@@ -436,6 +473,9 @@ class Engine:
         self.delivery.flush()
         self._buckets = {account: b for account, b in self._buckets.items() if not b.is_full(now)}
         self._failures = {address: b for address, b in self._failures.items() if not b.is_full(now)}
+        self._new_accounts.forget_the_rested(now)
+        self._account_shares.forget_the_rested(now)
+        self._address_shares.forget_the_rested(now)
         if now - self._swept_at > SWEEP_EVERY and self.healthy:
             self._swept_at = now
             self.commits.add(*self._sweep())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ if "find_spec finds none" in names:
     importlib.util.find_spec = lambda name: None if name in names else there(name)
 sys.meta_path.insert(0, Lacking(names))
 """
+X11_PORT = 6000  # of display 0
 COARSE = """
 import types
 
@@ -115,6 +117,16 @@ class TestDisplays:
         said = asked("", programs(tmp_path / "bin"), DISPLAY=":61234")
         assert said.startswith("The display :61234 cannot be used (")
         assert said.endswith("), so no window can be shown.")
+
+    def test_one_that_accepts_and_never_answers(self, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as hung:
+            port = hung.getsockname()[1]
+            if port < X11_PORT:
+                pytest.skip("no port that can be a display")
+            display = f"127.0.0.1:{port - X11_PORT}"
+            at_once = "from talk.apps.desktop import checks\nchecks.ANSWERS_WITHIN = 0.5\n"
+            said = asked(at_once, programs(tmp_path / "bin"), DISPLAY=display)
+        assert said == f"The display {display} does not answer, so no window can be shown."
 
     def test_coarse_letters(self, tmp_path: Path) -> None:
         said = asked(COARSE, programs(tmp_path / "bin", "apt-get"), DISPLAY=":0")

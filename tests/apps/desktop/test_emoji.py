@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from talk.apps.desktop.emoji import GROUPS, MOST_FOUND, all_emoji, search
@@ -9,6 +11,7 @@ from talk.apps.desktop.fonts import EMOJI as FONT
 from talk.apps.desktop.fonts import EMOJI_SIZE, pillow_font
 from talk.apps.desktop.pictures import emoji_image
 from talk.apps.desktop.runs import EMOJI
+from talk.apps.desktop.words import use_language
 
 EVERY = [emoji for group in all_emoji().values() for emoji in group]
 
@@ -37,14 +40,39 @@ def test_each_is_found_by_its_own_name() -> None:
     assert not [emoji for emoji in EVERY if emoji.text not in found[emoji.name]]
 
 
-def test_each_has_words_in_hindi() -> None:
-    assert not [emoji for emoji in EVERY if not any("\u0900" <= char <= "\u097f" for char in emoji.words)]
+def is_hindi(text: str) -> bool:
+    return any("\u0900" <= char <= "\u097f" for char in text)
+
+
+def test_each_has_a_name_and_words_in_hindi() -> None:
+    assert not [emoji for emoji in EVERY if not (is_hindi(emoji.hindi) and is_hindi(emoji.words))]
+
+
+def test_each_is_found_by_its_name_in_hindi() -> None:
+    lost = [emoji for emoji in EVERY if len(found := search(emoji.hindi)) < MOST_FOUND and emoji not in found]
+    assert not lost
+
+
+@pytest.fixture
+def hindi() -> Iterator[None]:
+    use_language("hi")
+    yield
+    use_language("en")
+
+
+def test_names_are_shown_in_the_language_in_use(hindi: None) -> None:
+    (cricket,) = [emoji for emoji in EVERY if emoji.text == "🏏"]
+    assert cricket.shown_name == "क्रिकेट"
+    for other in ("en", "hi_Latn"):
+        use_language(other)
+        assert cricket.shown_name == "cricket game"
 
 
 @pytest.mark.parametrize(
     ("typed", "emoji"),
     [
         ("grin", "😀"), ("  GRINNING face ", "😀"), ("face grinning", "😀"), ("खुश", "😀"), ("पिज़्ज़ा", "🍕"),
+        ("namaste", "🙏"), ("khushi ke aansoo", "😂"),
         ("india", "🇮🇳"), ("flag india", "🇮🇳"), ("भारत", "🇮🇳"), ("heart", "❤️"), ("#", "#️⃣"),
     ],
 )  # fmt: skip

@@ -19,8 +19,9 @@ from tests.online.processes import ServerProcess
 from talk.apps.desktop import network as module
 from talk.apps.desktop.network import AT_ONCE, Network
 from talk.client import Client, ClientError, ProfileError, Ready
-from talk.local.control import ask_once
-from talk.local.errors import FolderBusy, NobodyHome
+from talk.local.control import ControlServer, ask_once
+from talk.local.endpoint import SOCKET_NAME
+from talk.local.errors import FolderBusy, FolderError, NobodyHome
 from talk.protocol.errors import Code, Refused
 
 PATIENCE = 30.0  # seconds
@@ -34,7 +35,7 @@ def no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def network() -> Iterator[Network]:
-    network = Network()
+    network = Network(lambda: 15)
     network.start()
     yield network
     network.stop()
@@ -160,6 +161,19 @@ def test_calls_need_no_answer(network: Network) -> None:
     assert called.result(PATIENCE) == network._thread.ident
 
 
+def test_a_control_socket_that_cannot_be_opened_is_told_and_ends_nothing(network: Network, tmp_path: Path) -> None:
+    (tmp_path / SOCKET_NAME / "in the way").mkdir(parents=True)
+    got: list[tuple[str, Exception]] = []
+
+    async def answer(request: dict[str, object]) -> AsyncIterator[dict[str, object]]:
+        yield request
+
+    network.serve(ControlServer(tmp_path, answer), lambda words, error: got.append((words, error)))
+    until(network, lambda: got)
+    assert isinstance(got[0][1], FolderError)
+    test_work_is_done_there_and_its_result_comes_here(network)
+
+
 # ---- the window never stutters
 
 
@@ -239,7 +253,7 @@ async def blocks():
     begun.set()
     time.sleep(100)
 
-asked = network.Network()
+asked = network.Network(lambda: 15)
 asked.start()
 asked.ask(globals()[sys.argv[1]])
 begun.wait()

@@ -9,8 +9,7 @@ from tests.apps.desktop.made import BOB, ME, RIYA, ROOM, chat, conversation, lin
 
 from talk.apps.desktop import rows as module
 from talk.apps.desktop.chats import Chat, State
-from talk.apps.desktop.rows import rows_of
-from talk.apps.desktop.sidebar import Row
+from talk.apps.desktop.rows import Row, rows_of
 from talk.apps.desktop.words import short_time
 
 ZOE, OLD = "@zoe:s", "@old:s"

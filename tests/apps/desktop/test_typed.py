@@ -182,6 +182,30 @@ def test_the_composer_says_who_reads_it(text: str, key: str, words: str, problem
     assert shown.private == (key in (BOB, MOVED) or text.startswith("@")) or text.startswith("?")
 
 
+OFFLINE = "You are offline, and {} is not known here yet. Nothing is sent; try it when you are back."
+
+
+@pytest.mark.parametrize("state", [State.OPENING, State.CONNECTING, State.OFFLINE])
+@pytest.mark.parametrize(
+    ("text", "words", "problem"),
+    [
+        ("@riay hello", "", OFFLINE.format("riay")),
+        ("@riay ", "", OFFLINE.format("riay")),
+        ("@riay", PRIVATE, ""),
+        ("@bob hi", "Only Bob can read this", ""),
+        ("@riya hi", "Only riya can read this", ""),
+        ("hello", "Everybody in the lobby reads this", ""),
+    ],
+)
+def test_offline_nothing_can_be_sent_to_a_name_that_is_not_known_here(
+    state: State, text: str, words: str, problem: str
+) -> None:
+    here = people()
+    here.state = state
+    shown = audience(text, here, ROOM, {})
+    assert (shown.words, shown.problem) == (words, problem)
+
+
 @pytest.mark.parametrize("state", [State.ENDED, State.CLOSED])
 def test_in_a_chat_that_is_over_nothing_is_sent_but_commands_are_carried_out(state: State) -> None:
     here = people()

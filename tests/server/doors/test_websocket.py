@@ -21,6 +21,8 @@ from talk.protocol.limits import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN, SUBPROTOCOL
 from talk.protocol.proofs import Channel
 from talk.server import engine
 from talk.server.doors import websocket
+from talk.server.doors.accepting import Entrance, listening
+from talk.server.doors.frames import text_frame
 from talk.server.doors.pages import Page
 from talk.server.doors.websocket import Listener
 
@@ -40,18 +42,19 @@ class Doorway(House):
         self.sockets: list[asyncio.StreamWriter] = []
 
     async def open(self) -> None:
-        self.engine.delivery._frame = websocket.text_frame
+        self.engine.delivery._frame = text_frame
         self.listener = Listener(
             self.engine,
             lambda path: Page(200, "text/plain", f"page {path}\n".encode(), {"X-Door": "open"}),
             behind_proxy=self.behind_proxy,
             max_connections=self.max_connections,
         )
-        self.server = await asyncio.get_running_loop().create_server(self.listener, "127.0.0.1", 0)
-        self.port = self.server.sockets[0].getsockname()[1]
+        self.entrance = Entrance(listening("127.0.0.1", 0), self.listener.arrived)
+        self.entrance.open()
+        self.port = self.entrance.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        self.server.close()
+        await self.entrance.close()
         for connection in list(self.listener.open):
             connection.abort()
         await until(lambda: not self.listener.open, "end of all connections")
@@ -188,6 +191,7 @@ class TestHandshake:
 
     async def test_over_the_number_of_connections_it_just_ends(self) -> None:
         async for door in doorway(house := Doorway(max_connections=2)):
+            house.listener.arrivals.bound = 2
             first, second = await door.raw(), await door.raw()
             for raw in (first, second):
                 await raw.headers()
@@ -352,6 +356,87 @@ class TestFrames:
         for other in others:
             other.writer.close()
         await until(lambda: door.listener.partial == 0, "nothing")
+
+
+class TestSlowAndBusy:
+    async def test_a_frame_that_never_ends_is_no_sign_of_life(self, door: Doorway) -> None:
+        """A byte now and then must not hold a connection for ever."""
+        async with door.client() as client:
+            await register(door, client, "asha")
+            [connection] = door.engine.connections
+            client.transport.write(b"\x81\xff" + (400_000).to_bytes(8) + b"mask")
+            for _ in range(6):
+                client.transport.write(b"x")
+                held = door.listener.partial
+                await until(lambda held=held: door.listener.partial > held, "a byte more")  # type: ignore[misc]
+                door.steady += 11
+                door.engine.look_round()
+            await until(lambda: not door.engine.connections, "end")
+            assert connection.closed
+        assert door.listener.partial == 0
+
+    async def test_who_keeps_the_server_busy_is_read_again_after_a_rest(self, door: Doorway) -> None:
+        async with door.client() as asha, door.client() as bob:
+            await register(door, asha, "asha")
+            await register(door, bob, "bob")
+            rests = iter([0.3])
+            worked = door.engine.worked
+            door.engine.worked = lambda *by: worked(*by) or next(rests, 0.0)  # type: ignore[method-assign]
+            await tell(asha, commands.Ping())
+            assert isinstance(await next_event(asha), commands.Pong)
+            resting = next(c for c in door.listener.open if c._rest is not None)
+            await tell(asha, commands.Ping())
+            await tell(bob, commands.Ping())
+            assert isinstance(await next_event(bob), commands.Pong)
+            assert resting._rest is not None, "bob was not in time to see it"
+            assert isinstance(await next_event(asha), commands.Pong)
+            assert resting._rest is None
+
+    async def test_a_socket_that_drains_is_not_read_before_its_rest_is_over(self, door: Doorway) -> None:
+        async with door.client() as asha:
+            await register(door, asha, "asha")
+            [connection] = door.listener.open
+            connection._rest = asyncio.get_running_loop().call_later(60, lambda: None)
+            connection.pause_writing()
+            connection.resume_writing()
+            assert not connection._transport.is_reading()
+            connection._rest.cancel()
+            connection._rested()
+            assert connection._transport.is_reading()
+
+    async def test_an_address_that_is_worn_out_gets_no_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async for door in doorway(Doorway()):
+            monkeypatch.setattr(door.engine, "is_worn_out", lambda address: address == "127.0.0.1")
+            assert await (await door.raw()).everything() == b""
+
+    async def test_of_one_address_so_many_newcomers_and_who_logs_in_makes_room(self) -> None:
+        async for door in doorway(house := Doorway()):
+            house.listener.arrivals.bound = 2
+            async with door.client() as asha:
+                await register(door, asha, "asha")
+                await tell(asha, commands.Ping())
+                assert isinstance(await next_event(asha), commands.Pong)
+                assert len(house.listener.arrivals) == 0
+                first, second, third = [await door.raw() for _ in range(3)]
+                await first.headers()
+                await second.headers()
+                assert await third.everything() == b""
+                first.writer.close()
+                await until(lambda: len(house.listener.arrivals) == 1, "a free place")
+                await (await door.raw()).headers()
+
+    async def test_behind_a_proxy_it_is_the_forwarded_address_that_is_counted(self) -> None:
+        async for door in doorway(house := Doorway(behind_proxy=True)):
+            house.listener.arrivals.bound = 1
+
+            def asking(address: str) -> bytes:
+                return UPGRADE[:-2] + f"X-Forwarded-For: {address}\r\n\r\n".encode()
+
+            await (await door.raw(asking("203.0.113.9"))).headers()
+            assert await (await door.raw(asking("203.0.113.9"))).everything() == b""
+            await (await door.raw(asking("203.0.113.8"))).headers()
+            assert await (await door.raw(asking("2001:db8::1"))).headers()
+            assert await (await door.raw(asking("2001:db8::2"))).everything() == b""
 
 
 class TestClosing:

@@ -131,6 +131,18 @@ async def test_list_says_who_is_here_and_then_what_changes(house: House) -> None
     assert (second.version, second.here, second.left) == (3, [], [chitra.welcome.account])
 
 
+async def test_a_list_that_is_used_again_has_those_who_came_since(house: House) -> None:
+    house.pass_time(1)
+    await watching(house, "asha")
+    bob = await watching(house, "bob")
+    await bob.done(commands.Rename("r", "usha"))
+    chitra = await watching(house, "chitra")
+    told = chitra.of(events.People)
+    assert [page.last for page in told] == [False] * (len(told) - 1) + [True]
+    known = {person.account: person.name for page in told for person in page.people}
+    assert sorted(known.values()) == ["asha", "chitra", "usha"]
+
+
 async def test_who_did_not_ask_is_told_nothing(house: House) -> None:
     bob = await house.join("bob")
     await house.join("asha")

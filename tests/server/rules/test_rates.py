@@ -58,3 +58,11 @@ def test_after_the_wait_there_is_a_token(rate: float, now: float) -> None:
     bucket = Bucket(rate, 1.0, now)
     bucket.take(now)
     assert bucket.wait(now + bucket.wait(now) + 1e-9 * max(1.0, now)) < 1e-6
+
+
+def test_several_tokens_may_be_used_at_once_and_be_owed() -> None:
+    bucket = Bucket(2.0, 3.0, now=0.0)
+    bucket.take(0.0, 4.0)
+    assert bucket.wait(0.0, 0.0) == 0.5
+    assert bucket.wait(0.0) == 1.0
+    assert bucket.wait(0.5, 0.0) == 0

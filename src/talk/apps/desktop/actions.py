@@ -63,7 +63,7 @@ class Actions:
                 self.show_people()
             case "with":
                 self._with(name)
-            case "history":
+            case "history" | "more":  # what was before comes by itself there
                 window.pane.messages.to_top()
             case "name":
                 self.rename(name) if name else self.ask_name()

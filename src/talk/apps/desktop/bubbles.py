@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -11,7 +10,7 @@ from talk.apps.desktop.fonts import needs_shaping
 from talk.apps.desktop.look import BUBBLE_MOST, Look
 from talk.apps.desktop.runs import EMOJI, Kind, Piece, TextLine, lay_out
 from talk.apps.desktop.said import said
-from talk.apps.desktop.words import _, day_words, ngettext
+from talk.apps.desktop.words import _, day_words, local_time, ngettext
 from talk.client import Line
 
 GROUP_MS = 5 * 60 * 1000  # one sender's lines within this time stand together
@@ -23,6 +22,7 @@ NAME_SIZE, TIME_SIZE, PILL_SIZE = 13, 11, 12
 PILL, PILL_GAP = 24, 10
 LARGE_EMOJI = 3  # at most so many emoji, and nothing else, are shown large
 MEASURED = 50_000  # words whose width is remembered
+LAID_OUT = 500  # texts whose lines are
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,10 @@ class Box:
     emoji: int = 0
 
 
-def above(before: Line | None, line: Line, *, new: bool, is_room: bool) -> Above:
-    """What belongs between these two."""
+def above(before: Line | None, line: Line, *, new: bool, number_before: int | None) -> Above:
+    """What belongs between these two. `number_before` is that of `Feed.number_before`."""
     new_day = before is None or _day(before.at) != _day(line.at)
-    hole = 0
-    if is_room and line.seq:
-        hole = line.seq - before.seq - 1 if before is not None and before.seq else 0
-        if before is None:
-            hole = line.seq - 1
+    hole = line.seq - number_before - 1 if line.seq and number_before is not None else 0
     grouped = (
         before is not None
         and not (new_day or new or hole > 0 or line.missed or before.mark == "failed")
@@ -74,7 +70,7 @@ def above(before: Line | None, line: Line, *, new: bool, is_room: bool) -> Above
 
 @lru_cache(4096)  # asked four times for each message in view, at each step
 def _day(at: int) -> tuple[int, int]:
-    there = time.localtime(at / 1000)
+    there = local_time(at)
     return there.tm_year, there.tm_yday
 
 
@@ -84,6 +80,7 @@ class Measurer:
     def __init__(self, look: Look) -> None:
         self.look, self._of = look, (look.scale, look.text_size)
         self._widths: dict[tuple[Kind, str], int] = {}
+        self._laid_out: dict[tuple[str, int], list[TextLine]] = {}
         self.size = look.px(look.text_size)
         self.font = look.font(look.text_size)
         self.line_height = self.font.metrics("linespace") + look.px(2)
@@ -103,13 +100,22 @@ class Measurer:
             width = self._widths[kind, text] = self._measure(kind, text)
         return width
 
+    def lines_of(self, text: str, most: int) -> list[TextLine]:
+        """A text in lines of at most so many pixels; remembered, as the next message changes its box."""
+        lines = self._laid_out.get((text, most))
+        if lines is None:
+            if len(self._laid_out) >= LAID_OUT:
+                self._laid_out.clear()
+            lines = self._laid_out[text, most] = lay_out(text, most, self, needs_shaping)
+        return lines
+
     def small_measure(self, kind: Kind, text: str) -> int:
         """The same for the small words under a bubble."""
         return self.look.px(TIME_SIZE) * 2 if kind == Kind.EMOJI else self.small.measure(text)
 
     def _measure(self, kind: Kind, text: str) -> int:
         if kind == Kind.EMOJI:
-            return pictures.emoji_image(text, self.emoji).width + 1
+            return pictures.emoji_width(text, self.emoji) + 1
         if kind == Kind.SHAPED:
             return pictures.shaped_width(text, self.size)
         return self.font.measure(text)
@@ -125,11 +131,10 @@ def lay_out_line(
     most = min(px(BUBBLE_MOST), round((view - 2 * px(EDGE) - side) * 0.8)) - 2 * px(PAD_X)
     emoji = _large(measure, line.text)
     if emoji:
-        large = pictures.emoji_image(line.text[:1], emoji).height
         lines = _large_lines(line.text, emoji)
-        line_height = large + px(4)
+        line_height = emoji + px(4)
     else:
-        lines = lay_out(line.text, max(40, most), measure, needs_shaping)
+        lines = measure.lines_of(line.text, max(40, most))
         line_height = measure.line_height
     name = line.name if is_room and over.first and not line.mine else ""
     width = max(text.width for text in lines)
@@ -204,7 +209,7 @@ def _large(measure: Measurer, text: str) -> int:
 def _large_lines(text: str, height: int) -> list[TextLine]:
     pieces, x = [], 0
     for found in EMOJI.finditer(text):
-        width = pictures.emoji_image(found[0], height).width + 4
+        width = pictures.emoji_width(found[0], height) + 4
         pieces.append(Piece(Kind.EMOJI, found[0], found.start(), x, width))
         x += width
     return [TextLine(tuple(pieces), x, 0, len(text))]

@@ -11,7 +11,7 @@ import customtkinter as ctk
 
 from talk.apps.desktop import typed
 from talk.apps.desktop.chats import Chat, State
-from talk.apps.desktop.composer import Audience, Composer, Suggestion
+from talk.apps.desktop.composer import Composer
 from talk.apps.desktop.composer import Listener as ComposerListener
 from talk.apps.desktop.look import DARK, HEADER, LIGHT, Look, both, person_colour
 from talk.apps.desktop.messages import Listener as MessagesListener
@@ -298,13 +298,13 @@ class ChatPane:
         if self.chat is not None:
             self.composer.show_audience(typed.audience(self.composer.get(), self.chat, self.key, self.problems))
 
-    def _suggest(self, text: str) -> list[Suggestion]:
+    def _suggest(self, text: str) -> list[typed.Suggestion]:
         return [] if self.chat is None else typed.suggestions(text, self.chat, self.key)
 
     def refuse(self, reason: str) -> None:
         """Say at the composer why a text was not sent. It goes when the text changes."""
         private = self.composer.audience.private
-        self.composer.show_audience(Audience("", private=private, problem=reason))
+        self.composer.show_audience(typed.Audience("", private=private, problem=reason))
 
     def _choose_last(self) -> None:
         self.messages.focus_set()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import shutil
 import sys
+import threading
 
 _INSTALL = {
     "apt-get": ("debian", "sudo apt install"),
@@ -27,6 +29,7 @@ _XWAYLAND = {
     "arch": "xorg-xwayland",
     "suse": "xwayland",
 }
+ANSWERS_WITHIN = 10.0  # seconds; a display at the other end of a slow line takes its time
 EXTRA = 'pip install "talk-chat[desktop]"'  # double quotes, which Windows knows too
 
 
@@ -39,7 +42,7 @@ def missing() -> str:
     absent = [name for name in ("customtkinter", "PIL") if importlib.util.find_spec(name) is None]
     if absent:
         return f"The window needs some more packages. To get them: {EXTRA}"
-    return _no_display() or _no_smooth_fonts()
+    return _no_display() or _no_tk()
 
 
 def _tkinter_command() -> str:
@@ -64,22 +67,42 @@ def _no_display() -> str:
     if not os.environ.get("DISPLAY"):
         command = _install(_XWAYLAND) or "install the package for Xwayland of your system"
         return f"The window needs X11, which Wayland has by Xwayland. To get it: {command}"
-    import tkinter as tk
-
-    try:
-        tk.Tk().destroy()
-    except tk.TclError as error:
-        return f"The display {os.environ['DISPLAY']} cannot be used ({error}), so no window can be shown."
+    if not _answers():
+        return f"The display {os.environ['DISPLAY']} does not answer, so no window can be shown."
     return ""
 
 
-def _no_smooth_fonts() -> str:
-    """Tk on X11 that was built without Xft shows coarse letters, and no Hindi."""
+def _answers() -> bool:
+    """Whether the display says anything at all, be it no. Tk would wait for that for ever, and nothing can stop it.
+
+    What asks is X's own library, which knows all ways to a display and its keys; a connection takes it 1 ms. It waits
+    on a thread that is left behind. Where the library is not found, as in a Tk that brings its own, Tk has to do.
+    """
+    try:
+        xcb = ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        return True
+    xcb.xcb_connect.restype = ctypes.c_void_p
+    answered = threading.Event()
+
+    def ask() -> None:
+        xcb.xcb_disconnect(ctypes.c_void_p(xcb.xcb_connect(None, None)))
+        answered.set()
+
+    threading.Thread(target=ask, name="talk-display", daemon=True).start()
+    return answered.wait(ANSWERS_WITHIN)
+
+
+def _no_tk() -> str:
+    """Why Tk cannot use the display, or not well: without Xft it shows coarse letters, and no Hindi."""
     if sys.platform in ("win32", "darwin"):
         return ""
     import tkinter as tk
 
-    root = tk.Tk()
+    try:
+        root = tk.Tk()
+    except tk.TclError as error:
+        return f"The display {os.environ['DISPLAY']} cannot be used ({error}), so no window can be shown."
     try:
         root.withdraw()
         system = root.tk.call("::tk::pkgconfig", "get", "fontsystem")

@@ -15,8 +15,10 @@ import customtkinter as ctk
 from talk.apps.desktop import pictures
 from talk.apps.desktop.fonts import needs_shaping
 from talk.apps.desktop.look import Look, both
+from talk.apps.desktop.rows import Row
 from talk.apps.desktop.runs import EMOJI
-from talk.apps.desktop.sidebar import Row, RowList
+from talk.apps.desktop.sidebar import RowList
+from talk.apps.desktop.typed import Audience, Suggestion
 from talk.apps.desktop.widgets import RING, Button, Label, focused, icon, text_picture
 from talk.apps.desktop.words import _, ngettext
 from talk.protocol.limits import MAX_TEXT_POINTS
@@ -25,26 +27,6 @@ MOST_LINES = 8
 POPUP_ROW, POPUP_ROWS = 44, 6
 NEARLY_FULL = 300  # characters, from which on it is said how many are left
 PREVIEW = 400  # characters of a text in a script that Tk cannot shape
-
-
-@dataclass(frozen=True, slots=True)
-class Audience:
-    """Who will read what is written. `problem` says why it cannot be sent as it stands."""
-
-    words: str
-    private: bool = False
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """What a word may become. `text` replaces all that was typed."""
-
-    text: str
-    name: str
-    hint: str = ""
-    account: str = ""
-    here: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 import tkinter as tk
 import tkinter.font as tkfont
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from talk.apps.desktop import pictures
@@ -24,13 +27,28 @@ MARKS = {"sending": "clock", "stored": "check", "delivered": "checks", "failed":
 Key = tuple[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """A piece whose picture is still to be drawn; `y` from the top of the message that had this tag then."""
+
+    key: Key
+    tag: str
+    piece: Piece
+    x: int
+    y: int
+    box: Box
+    ink: str
+
+
 class Painter:
     """Draws in one look. What it has drawn of a message it can move and remove as one."""
 
     def __init__(self, canvas: tk.Canvas, look: Look) -> None:
         self._canvas, self._look = canvas, look
+        self._call, self._path = canvas.tk.call, str(canvas)
         self._palette = look.palette
         self._text = look.font(look.text_size)
+        self._ascent = self._text.metrics("ascent")
         self._name = look.font(NAME_SIZE, bold=True)
         self._small = look.font(TIME_SIZE)
         self._pill = look.font(PILL_SIZE)
@@ -38,8 +56,11 @@ class Painter:
         self._held: dict[Key, list[object]] = {}
         self._bubbles: dict[Key, int] = {}
         self._number = 0
+        self._later: deque[_Later] = deque()
+        self._until = 0.0
 
     def forget(self) -> None:
+        self._later.clear()
         self._tags.clear()
         self._held.clear()
         self._bubbles.clear()
@@ -50,6 +71,28 @@ class Painter:
     def remove(self, key: Key) -> None:
         self._canvas.delete(self._tags.pop(key))
         del self._held[key], self._bubbles[key]
+
+    # ---- within a time
+
+    def pictures_within(self, seconds: float) -> None:
+        """What is drawn from now on leaves words and emoji that are pictures for `draw_rest`, once so long has passed.
+
+        A word in Hindi that was never seen takes 0.4 ms: a long message would stop a frame for 20.
+        """
+        self._until = time.perf_counter() + seconds
+
+    @property
+    def is_unfinished(self) -> bool:
+        return bool(self._later)
+
+    def draw_rest(self, tops: Mapping[Key, int]) -> None:
+        """Draw of what was left as much as there is time for. `tops` says where each message is now."""
+        while self._later:
+            later = self._later.popleft()
+            if self._tags.get(later.key) == later.tag and later.key in tops:
+                self._draw_piece(later.key, later.piece, later.x, tops[later.key] + later.y, later.box, later.ink)
+            if time.perf_counter() > self._until:
+                return
 
     # ---- a message
 
@@ -67,8 +110,8 @@ class Painter:
         if box.name:
             self._draw_name(key, box, line, text_x, y)
         for number, text_line in enumerate(box.lines):
-            self._draw_text(key, text_line, text_x, y + box.text_y + number * box.line_height, box, (ink, link))
-        self._draw_stamp(key, box, y, line, soft)
+            self._draw_text(key, text_line, text_x, top, number, box, (ink, link))
+        self._draw_stamp(key, box, y, line, soft, fill)
         for number, reason in enumerate(box.reason):
             words = " ".join(piece.text for piece in reason.pieces)
             right, below = box.x + box.width, y + box.bubble + self._look.px(5 + number * (TIME_SIZE + 5))
@@ -91,11 +134,15 @@ class Painter:
             picture, _ = pictures.shaped(text, size, colour, bold=font.cget("weight") == "bold")
             self._picture(key, picture, x, y, anchor)
         else:
-            self._canvas.create_text(x, y, text=text, font=font, fill=colour, anchor=anchor, tags=self._tagged(key))
+            self._create(key, "text", x, y, "-text", text, "-font", font, "-fill", colour, "-anchor", anchor)
+
+    def _create(self, key: Key, kind: str, *words: object) -> int:
+        """One item of a message. tkinter's own create_… looks at every option anew; this takes a third of the time."""
+        return int(self._call(self._path, "create", kind, *words, "-tags", self._tagged(key)))
 
     def _picture(self, key: Key, picture: Any, x: int, y: int, anchor: Any = "nw") -> int:
         self._held[key].append(picture)
-        return self._canvas.create_image(x, y, image=picture, anchor=anchor, tags=self._tagged(key))
+        return self._create(key, "image", x, y, "-image", str(picture), "-anchor", anchor)
 
     def _draw_pill(self, key: Key, kind: str, text: str, y: int) -> None:
         look, palette = self._look, self._palette
@@ -141,12 +188,15 @@ class Painter:
         most = (y2 - y1) // 2
         nw, ne, sw, se = (min(radius, most) for radius in radii)
         # All but the corners as one item: each costs 0.1 ms to make, and again whenever it is moved.
-        top = self._canvas.create_polygon(
+        top = self._create(
+            key,
+            "polygon",
             *(x1 + nw, y1, x2 - ne, y1, x2 - ne, y1 + ne, x2, y1 + ne, x2, y2 - se, x2 - se, y2 - se),
             *(x2 - se, y2, x1 + sw, y2, x1 + sw, y2 - sw, x1, y2 - sw, x1, y1 + nw, x1 + nw, y1 + nw),
-            fill=fill,
-            outline="",
-            tags=self._tagged(key),
+            "-fill",
+            fill,
+            "-outline",
+            "",
         )
         corners = (("nw", nw, x1, y1), ("ne", ne, x2, y1), ("sw", sw, x1, y2), ("se", se, x2, y2))
         for where, radius, x, y in corners:
@@ -161,31 +211,39 @@ class Painter:
         picture = pictures.avatar(letter, colour, self._look.px(AVATAR), self._palette.back)
         self._picture(key, picture, self._look.px(EDGE), y)
 
-    def _draw_text(self, key: Key, line: TextLine, x: int, y: int, box: Box, inks: tuple[str, str]) -> None:
+    def _draw_text(
+        self, key: Key, line: TextLine, x: int, top: int, number: int, box: Box, inks: tuple[str, str]
+    ) -> None:
+        y = box.y + box.text_y + number * box.line_height
         for piece in line.pieces:
-            match piece.kind:
-                case Kind.EMOJI:
-                    picture = pictures.emoji(piece.text, box.emoji or self._look.px(self._look.text_size * 1.35))
-                    self._picture(key, picture, x + piece.x, y + box.line_height // 2 - 1, "w")
-                case Kind.SHAPED:
-                    shaped, base = pictures.shaped(piece.text, self._look.px(self._look.text_size), inks[0])
-                    self._picture(key, shaped, x + piece.x, y + self._text.metrics("ascent") - base)
-                case _:
-                    colour = inks[1] if piece.kind == Kind.LINK else inks[0]
-                    self._write(key, piece.text, x + piece.x, y, self._text, colour, "nw")
+            if piece.kind in (Kind.TEXT, Kind.LINK):
+                ink = inks[1] if piece.kind == Kind.LINK else inks[0]
+                self._write(key, piece.text, x + piece.x, top + y, self._text, ink, "nw")
+            elif time.perf_counter() > self._until:
+                self._later.append(_Later(key, self._tags[key], piece, x, y, box, inks[0]))
+            else:
+                self._draw_piece(key, piece, x, top + y, box, inks[0])
 
-    def _draw_stamp(self, key: Key, box: Box, y: int, line: Line, soft: str) -> None:
+    def _draw_piece(self, key: Key, piece: Piece, x: int, y: int, box: Box, ink: str) -> None:
+        size = self._look.text_size
+        if piece.kind == Kind.EMOJI:
+            picture = pictures.emoji(piece.text, box.emoji or self._look.px(size * 1.35))
+            self._picture(key, picture, x + piece.x, y + box.line_height // 2 - 1, "w")
+        else:
+            shaped, base = pictures.shaped(piece.text, self._look.px(size), ink)
+            self._picture(key, shaped, x + piece.x, y + self._ascent - base)
+
+    def _draw_stamp(self, key: Key, box: Box, y: int, line: Line, soft: str, fill: str) -> None:
         px = self._look.px
         right, bottom = box.x + box.width - px(PAD_X - 3), y + box.bubble - px(6)
         if line.mine:
             colour = self._palette.bad if line.mark == "failed" else soft
             size = px(ICON)
-            icon = pictures.icon(MARKS.get(line.mark, "check"), size, colour)
+            icon = pictures.icon(MARKS.get(line.mark, "check"), size, colour, fill)
             self._picture(key, icon, right, bottom - px(TIME_SIZE) // 2 - 1, "e")
             right -= size + px(3)
-        self._canvas.create_text(
-            right, bottom + px(2), text=clock(line.at), font=self._small, fill=soft, anchor="se", tags=self._tagged(key)
-        )
+        words = ("-text", clock(line.at), "-font", self._small, "-fill", soft, "-anchor", "se")
+        self._create(key, "text", right, bottom + px(2), *words)
 
     # ---- what is chosen
 

@@ -1,4 +1,4 @@
-"""All emoji by group, and finding them by words in English or Hindi (`emoji.tsv`, made by tools/emoji.py)."""
+"""All emoji by group, and finding them by words in English, Hinglish or Hindi (`emoji.tsv`, made by tools/emoji.py)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from talk.apps.desktop.words import later
+from talk.apps.desktop.words import language, later
 
 FILE = Path(__file__).parent / "emoji.tsv"
 MOST_FOUND = 180
@@ -27,11 +27,17 @@ GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class Emoji:
-    """An emoji, its English name, and the words that find it."""
+    """An emoji, its names, and the words that find it."""
 
     text: str
     name: str
+    hindi: str
     words: str
+
+    @property
+    def shown_name(self) -> str:
+        """Its name in the language in use."""
+        return self.hindi or self.name if language() == "hi" else self.name
 
 
 @lru_cache(1)
@@ -41,8 +47,9 @@ def all_emoji() -> dict[int, list[Emoji]]:
     for line in FILE.read_text(encoding="utf-8").splitlines():
         if line.startswith("# "):
             continue
-        text, group, name, english, hindi = line.split("\t")
-        groups[int(group)].append(Emoji(text, name, f" {english} {hindi}"))
+        text, group, name, english, hindi, more_hindi, hinglish = line.split("\t")
+        words = f" {name.lower()} {english} {hindi.lower()} {more_hindi} {hinglish}"
+        groups[int(group)].append(Emoji(text, name, hindi, words))
     return groups
 
 
@@ -55,5 +62,5 @@ def search(typed: str) -> list[Emoji]:
         for emoji in emojis
         if all(f" {word}" in emoji.words for word in wanted)
     ]
-    found.sort(key=lambda emoji: not emoji.name.startswith(wanted[0] if wanted else ""))
+    found.sort(key=lambda emoji: not any(name.startswith(tuple(wanted[:1])) for name in (emoji.name, emoji.hindi)))
     return found[:MOST_FOUND]

@@ -118,7 +118,7 @@ class EmojiPicker:
                 canvas.create_image(x + px(CELL) // 2, y + px(CELL) // 2, image=picture)
         if self._shown:
             chosen = self._shown[self._chosen]
-            self._name.set(chosen.name)
+            self._name.set(chosen.shown_name)
 
     def _heading(self, heading: str, y: int) -> None:
         px, palette = self._look.px, self._look.palette

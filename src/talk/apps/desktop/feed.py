@@ -32,13 +32,17 @@ def _is_later(other: Line, line: Line) -> bool:
 
 
 class Feed:
-    """`complete` says that nothing older is on this device; `filled` are numbers before which there is no hole."""
+    """`complete` says that nothing older is on this device; `filled` are numbers before which there is no hole.
+
+    `looked` says of holes where everything so far was by people who are blocked from which number on to look further.
+    """
 
     def __init__(self, key: str, *, is_room: bool) -> None:
         self.key, self.is_room = key, is_room
         self.lines: list[Line] = []
         self.loaded = self.complete = False
         self.filled: set[int] = set()
+        self.looked: dict[int, int] = {}
         self.new_after = 0  # the row after which the line "New messages" stands, 0 for none
         self._ids: set[tuple[str, str]] = set()
         self._read_from = 0  # the row from which on this device's lines were read
@@ -100,6 +104,17 @@ class Feed:
             if self.lines[at].id == id and account in ("", self.lines[at].account):
                 return at
         return None
+
+    def number_before(self, index: int) -> int | None:
+        """The number of the line before this one in its room; 0 for none, None where that is not known.
+
+        What was never sent has no place, and hides nothing that is missing. What is stored has one, not yet told.
+        """
+        for at in range(index - 1, -1, -1):
+            line = self.lines[at]
+            if line.seq or line.mark not in ("sending", "failed"):
+                return line.seq or None
+        return 0 if self.is_room else None
 
     def _own(self, id: str) -> int | None:
         """The same for a line of one's own: anybody may use its id again."""

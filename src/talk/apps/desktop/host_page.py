@@ -41,7 +41,7 @@ def invitation_page(
     overlay: Overlay, link: str, who_can_join: tuple[str, ...], *, stop: Callable[[], object] | None
 ) -> None:
     """Show an invitation. `stop` stops the server; None where it is not ours to stop."""
-    body = overlay.open(_("Invite friends"), width=WIDTH, scroll=True)
+    body = overlay.open(_("Invite friends"), width=WIDTH)
     words = _("Send this link to your friends. They paste it into TAlk and are in.")
     Label(body, words, size=14, wrap=WRAP).widget.grid(row=0, column=0, sticky="w")
     box = ctk.CTkTextbox(

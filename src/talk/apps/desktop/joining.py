@@ -7,10 +7,11 @@ from concurrent.futures import Future
 from contextlib import aclosing
 
 from talk.apps import hosting
-from talk.apps.desktop.chats import Chat
+from talk.apps.desktop.chats import Chat, State
 from talk.apps.desktop.host_page import invitation_page
 from talk.apps.desktop.network import Network
 from talk.apps.desktop.overlay import Overlay
+from talk.apps.desktop.passphrases import Passphrases
 from talk.apps.desktop.start_page import Listener, StartPage
 from talk.apps.desktop.words import _
 from talk.apps.hosting import Hosted
@@ -35,6 +36,7 @@ class Joining:
         self,
         network: Network,
         overlay: Overlay,
+        passphrases: Passphrases,
         *,
         open: Callable[..., Chat],
         leave: Callable[..., object],
@@ -42,7 +44,7 @@ class Joining:
         hosted: Callable[[], object],
         told: Callable[[str], object],
     ) -> None:
-        self._network, self._overlay = network, overlay
+        self._network, self._overlay, self._passphrases = network, overlay, passphrases
         self._open, self._leave, self._find, self._hosted, self._told = open, leave, find, hosted, told
         self._page: StartPage | None = None
         self._typed = ("", "")
@@ -67,6 +69,7 @@ class Joining:
         if self._chat is not None:
             self._leave(self._chat)
             self._chat = None
+        self._passphrases.forget_all()
 
     def _look_around(self) -> None:
         interfaces = home_interfaces()
@@ -111,6 +114,10 @@ class Joining:
             self._finish()
             return True
         self._chat = None
+        if chat.state == State.ENDED:  # by the server; a passphrase that opens nothing is asked for again
+            self._passphrases.keep(chat.client.folder)
+        else:
+            self._passphrases.forget(chat.client.folder)
         # A profile that has never come in holds nothing, and would keep the name that was refused.
         self._leave(chat, forget=not chat.client.is_registered, then=lambda: self._refused(problem))
         return True
@@ -134,6 +141,7 @@ class Joining:
         self._page = None
         if self._looking is not None:
             self._looking.cancel()
+        self._passphrases.forget_all()
         self._overlay.close(tell=False)
 
     # ---- hosting

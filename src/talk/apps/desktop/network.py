@@ -21,9 +21,10 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from talk.apps.beside import handler
+from talk.apps.desktop.ahead import draw_ahead
 from talk.apps.desktop.said import said
 from talk.apps.desktop.words import _
-from talk.client import Client, ClientError, ClientEvent, EncryptionError
+from talk.client import Client, ClientError, ClientEvent, EncryptionError, Line, Message
 from talk.local.control import ControlServer
 from talk.local.errors import LocalError
 from talk.protocol.errors import Refused
@@ -44,12 +45,15 @@ TELLABLE = (ClientError, EncryptionError, LocalError, Refused, LinkError, OSErro
 class Network:
     """The thread. Everything public is called from the window's thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, text_size: Callable[[], int]) -> None:
+        """`text_size` says how tall letters of messages are, in pixels: what comes is drawn ahead for that."""
+        self._text_size = text_size
         self._waiting: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="talk-network", daemon=True)
         self._tasks: dict[asyncio.Task[None], Path] = {}
         self._stopping = False
+        self.delivered_at = 0.0  # when the window last got something, by time.monotonic
 
     def start(self) -> None:
         self._thread.start()
@@ -69,6 +73,7 @@ class Network:
             except Empty:
                 return False
             self._hand_over_now(told)
+            self.delivered_at = time.monotonic()
             if time.perf_counter() > end:
                 break
         return not self._waiting.empty()
@@ -111,6 +116,12 @@ class Network:
 
         return asyncio.run_coroutine_threadsafe(carry_out(), self._loop)
 
+    async def read(self, page: Coroutine[Any, Any, list[Line]]) -> list[Line]:
+        """On the loop: the lines of a page, their words drawn ahead."""
+        lines = await page
+        await draw_ahead((line.text for line in lines), self._text_size())
+        return lines
+
     def call(self, work: Callable[[], object]) -> None:
         """Carry out something on the network's loop that needs no answer."""
         if not self._stopping:
@@ -140,14 +151,14 @@ class Network:
 
         self.call(begin)
 
-    def serve(self, control: ControlServer) -> None:
-        """Answer on this control socket until the thread ends."""
+    def serve(self, control: ControlServer, failed: Callable[[str, Exception], object]) -> None:
+        """Answer on this control socket until the thread ends; `failed` as in `ask`."""
 
         async def answer() -> None:
             async with control:
                 await asyncio.Event().wait()
 
-        self._serving = self.ask(answer)
+        self._serving = self.ask(answer, None, failed)
 
     def close(self, folder: Path, then: Callable[[], object] | None = None) -> None:
         """Close one profile; what waits to be sent stays on disk."""
@@ -189,6 +200,8 @@ class Network:
             async with client, ControlServer(client.folder, handler(client)):
                 self._waiting.put(opened)
                 async for event in client.events():
+                    if isinstance(event, Message):
+                        await draw_ahead([event.text], self._text_size())
                     self._waiting.put(lambda event=event: told(event))  # type: ignore[misc]
                     # The other side of the queue is a thread that cannot set an event of this loop cheaply.
                     while self._waiting.qsize() > MOST_WAITING and not self._stopping:  # noqa: ASYNC110

@@ -26,15 +26,16 @@ class Notifications:
         self._last: dict[str, float] = {}
         self._notifier: Any = None
 
-    def show(self, key: str, title: str, text: str, clicked: Callable[[], object]) -> None:
-        """Show one, unless the same conversation has just had one. `text` is "" for a private one that is not shown.
-
-        `clicked` is called in the window.
-        """
+    def is_due(self, key: str) -> bool:
+        """Whether this conversation may make itself noticed now; not again so soon after it was told that it may."""
         now = time.monotonic()
         if now - self._last.get(key, -WITHIN) < WITHIN:
-            return
+            return False
         self._last[key] = now
+        return True
+
+    def show(self, title: str, text: str, clicked: Callable[[], object]) -> None:
+        """Show one. `text` is "" for a private one that is not shown. `clicked` is called in the window."""
         message = text[:MOST_TEXT] or _("sent you a private message")
 
         async def send() -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import customtkinter as ctk
 
 from talk.apps.desktop.look import both
+from talk.apps.desktop.scrolled import BAR, Scrolled
 from talk.apps.desktop.widgets import Button, Label, focused
 from talk.apps.desktop.words import _
 
 MARGIN = 24
+PADDING = 28
 
 
 class Overlay:
@@ -24,6 +26,7 @@ class Overlay:
         self._cover.grid_rowconfigure(0, weight=1)
         self._cover.grid_columnconfigure(0, weight=1)
         self._card: Any = None
+        self._page: Scrolled | None = None
         self._closed: Callable[[], object] | None = None
         self._focus_before: tk.Misc | None = None
         self._may_close = True
@@ -39,36 +42,29 @@ class Overlay:
         width: int = 460,
         closed: Callable[[], object] | None = None,
         may_close: bool = True,
-        scroll: bool = False,
     ) -> Any:
         """A new empty card with this title; what is placed into it is up to the caller."""
         self.close(tell=False)
         self._closed, self._may_close = closed, may_close
         self._focus_before = focused(self._root)
         card = ctk.CTkFrame(self._cover, corner_radius=22, fg_color=both("panel"), width=width)
-        card.grid(row=0, column=0, pady=MARGIN, sticky="ns" if scroll else "")
-        card.grid_columnconfigure(0, weight=1, minsize=width - 56)
+        card.grid(row=0, column=0, pady=MARGIN)
+        card.grid_columnconfigure(0, weight=1)
+        card.grid_rowconfigure(1, weight=1)
         self._card = card
         if title or may_close:
             self._head(card, title)
-        if scroll:
-            card.grid_rowconfigure(1, weight=1)
-            body = ctk.CTkScrollableFrame(
-                card, fg_color="transparent", width=width - 70, scrollbar_button_color=both("line")
-            )
-        else:
-            body = ctk.CTkFrame(card, fg_color="transparent")
-        body.grid(row=1, column=0, sticky="nsew", padx=28, pady=(4, 26))
-        body.grid_columnconfigure(0, weight=1)
+        self._page = Scrolled(card, width=width - 2 * PADDING)
+        self._page.widget.grid(row=1, column=0, sticky="nsew", padx=(PADDING, PADDING - BAR), pady=(4, 26))
         self._cover.place(x=0, y=0, relwidth=1, relheight=1)
         self._cover.lift()
         card.focus_set()  # so that Escape and Tab come here
         self._bind()
-        return body
+        return self._page.body
 
     def _head(self, card: Any, title: str) -> None:
         head = ctk.CTkFrame(card, fg_color="transparent")
-        head.grid(row=0, column=0, sticky="ew", padx=(28, 16), pady=(18, 2))
+        head.grid(row=0, column=0, sticky="ew", padx=(PADDING, 16), pady=(18, 2))
         head.grid_columnconfigure(0, weight=1)
         Label(head, title, size=20, bold=True).widget.grid(row=0, column=0, sticky="w")
         if self._may_close:
@@ -79,16 +75,30 @@ class Overlay:
         self._root.bind("<Escape>", lambda _: self.close() if self._may_close else None)
         self._root.bind_class("Overlay", "<Tab>", lambda event: self._step(event, forward=True))
         self._root.bind_class("Overlay", "<Shift-Tab>", lambda event: self._step(event, forward=False))
+        for wheel in ("<Button-4>", "<Button-5>", "<MouseWheel>"):
+            self._root.bind_class("Overlay", wheel, lambda event: self._wheel(event))
+        self._root.bind_class("Overlay", "<FocusIn>", lambda event: self._focused(event))
         self._root.after_idle(self._tag_all)
+        if self._page is not None:
+            self._page.body.bind("<Configure>", lambda _: self._tag_all())
 
     def _tag_all(self) -> None:
-        """Let Tab inside the card be ours."""
+        """Let Tab and the wheel inside the card be ours, also on what comes later."""
         waiting: list[tk.Misc] = [self._card] if self._card is not None else []
         while waiting:
             widget = waiting.pop()
             if "Overlay" not in widget.bindtags():
                 widget.bindtags(("Overlay", *widget.bindtags()))
-            waiting.extend(widget.winfo_children())
+            waiting.extend(tk.Misc.winfo_children(widget))  # CustomTkinter's own leaves out what is drawn on
+
+    def _wheel(self, event: tk.Event[tk.Misc]) -> None:
+        if self._page is not None:
+            self._page.wheel(event)
+
+    def _focused(self, event: tk.Event[tk.Misc]) -> None:
+        """What the keyboard is on can be seen."""
+        if self._page is not None and str(event.widget).startswith(str(self._page.body)):
+            self._page.see(event.widget)
 
     def _step(self, event: tk.Event[tk.Misc], *, forward: bool) -> str:
         """The next widget that takes the focus and is on the card."""
@@ -106,6 +116,7 @@ class Overlay:
     def close(self, *, tell: bool = True) -> None:
         """Take the card away, and give the focus back."""
         card, self._card = self._card, None
+        self._page = None
         closed, self._closed = self._closed, None
         if card is None:
             return

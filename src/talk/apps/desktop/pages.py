@@ -35,7 +35,7 @@ def fact(body: Any, row: int, name: str, value: str) -> None:
 
 def message_page(overlay: Overlay, line: Line, seen: ServerRecord | None, *, is_room: bool) -> None:
     """All that is known of a message, and, for a private one, exactly what the server held of it."""
-    body = overlay.open(_("Message"), width=WIDTH, scroll=True)
+    body = overlay.open(_("Message"), width=WIDTH)
     body.grid_columnconfigure(0, weight=0)
     body.grid_columnconfigure(1, weight=1)
     fact(body, 0, _("From"), line.name)
@@ -151,7 +151,7 @@ class ComparePage:
 
 def help_page(overlay: Overlay) -> None:
     """What can be typed, and the keys."""
-    body = overlay.open(_("Help"), width=WIDTH, scroll=True)
+    body = overlay.open(_("Help"), width=WIDTH)
     body.grid_columnconfigure(0, weight=0)
     body.grid_columnconfigure(1, weight=1)
     lines = [

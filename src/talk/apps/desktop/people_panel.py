@@ -7,7 +7,8 @@ from typing import Any
 
 from talk.apps.desktop.chats import Chat, State
 from talk.apps.desktop.look import PANEL, Look
-from talk.apps.desktop.sidebar import Row, RowList
+from talk.apps.desktop.rows import Row
+from talk.apps.desktop.sidebar import RowList
 from talk.apps.desktop.widgets import Field, Label
 from talk.apps.desktop.words import _, ngettext
 

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from talk.apps.desktop.chats import Chat
-from talk.apps.desktop.sidebar import Row
 from talk.apps.desktop.words import _, short_time
 from talk.client import Conversation
 
 MOST_PEOPLE = 200  # who are shown as found
+
+
+@dataclass(slots=True)
+class Row:
+    """One row. `key` is the conversation, or the account of a person; a row with no key is a heading.
+
+    Nothing changes one, but it is not frozen: 5,000 people are made in 8 ms instead of 35.
+    """
+
+    key: str
+    name: str
+    last: str = ""
+    when: str = ""
+    unread: int = 0
+    is_room: bool = False
+    account: str = ""
+    private: bool = False
+    here: bool = False
+    muted: bool = False
+    draft: bool = False
+    mark: str = ""
+    warning: bool = False
 
 
 def rows_of(chat: Chat, search: str) -> list[Row]:

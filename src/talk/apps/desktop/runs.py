@@ -83,6 +83,12 @@ def pieces_of(word: str, start: int, shapes: Callable[[str], bool]) -> Iterator[
     yield from _around_emoji(word[place:], start + place, plain)
 
 
+def words_to_shape(text: str, shapes: Callable[[str], bool]) -> Iterator[str]:
+    """The parts of a text that `lay_out` will have drawn as pictures of words."""
+    for found in _WORD.finditer(text):
+        yield from (part for kind, part, _ in pieces_of(found[0], 0, shapes) if kind == Kind.SHAPED)
+
+
 def link_at(text: str, place: int) -> str:
     """The whole link of which this place of the text is a part, however it was cut into lines; "" for none."""
     return next((text[begin:end] for begin, end in _links(text) if begin <= place < end), "")

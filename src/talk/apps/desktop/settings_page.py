@@ -31,7 +31,7 @@ def settings_page(
     overlay: Overlay, settings: Settings, listener: Listener, *, dark: bool, language: str, me: str
 ) -> None:
     """Open the page. `me` is one's name in the chat on the screen, "" for none."""
-    body = overlay.open(_("Settings"), width=WIDTH, scroll=True)
+    body = overlay.open(_("Settings"), width=WIDTH)
     page = _Page(body)
     page.choice(_("Theme"), [("light", _("Light")), ("dark", _("Dark"))], "dark" if dark else "light", listener.theme)
     page.choice(_("Language"), list(LANGUAGES.items()), language, listener.language)

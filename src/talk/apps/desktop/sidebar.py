@@ -13,6 +13,7 @@ from typing import Any
 from talk.apps.desktop import pictures
 from talk.apps.desktop.fonts import needs_shaping
 from talk.apps.desktop.look import ROW, Look, person_colour
+from talk.apps.desktop.rows import Row
 from talk.apps.desktop.runs import Kind, pieces_of
 
 AVATAR, INSET, TEXT_X = 46, 14, 72
@@ -21,28 +22,6 @@ HEADING_HEIGHT = 30
 WHEEL = 60
 DOTS = "…"
 MOST_SHOWN = 200  # characters
-
-
-@dataclass(slots=True)
-class Row:
-    """One row. `key` is the conversation, or the account of a person; a row with no key is a heading.
-
-    Nothing changes one, but it is not frozen: 5,000 people are made in 8 ms instead of 35.
-    """
-
-    key: str
-    name: str
-    last: str = ""
-    when: str = ""
-    unread: int = 0
-    is_room: bool = False
-    account: str = ""
-    private: bool = False
-    here: bool = False
-    muted: bool = False
-    draft: bool = False
-    mark: str = ""
-    warning: bool = False
 
 
 @dataclass(slots=True)
@@ -348,7 +327,7 @@ class RowList(tk.Canvas):
 
     def _width(self, kind: Kind, part: str, font: tkfont.Font, size: int, bold: bool) -> int:
         if kind == Kind.EMOJI:
-            return pictures.emoji_image(part, self.look.px(size * 1.2)).width + 1
+            return pictures.emoji_width(part, self.look.px(size * 1.2)) + 1
         if kind == Kind.SHAPED:
             return pictures.shaped_width(part, self.look.px(size), bold=bold)
         return font.measure(part)

@@ -64,5 +64,5 @@ def _show(folder: Path) -> None:
         window.network.hand_over(window.come_to_front)
         yield {"done": "raised"}
 
-    window.network.serve(ControlServer(folder, answer))
+    window.network.serve(ControlServer(folder, answer), window.out_of_reach)
     window.run()

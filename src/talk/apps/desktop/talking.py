@@ -10,8 +10,8 @@ from talk.apps.desktop import typed
 from talk.apps.desktop.chat_pane import ChatPane
 from talk.apps.desktop.chats import Chat, State
 from talk.apps.desktop.network import Network
-from talk.apps.desktop.words import _
 from talk.client import Conversation, Line, UnknownName
+from talk.client.errors import OnlyBlocked
 
 PAGE = 100  # lines read at a time
 DRAFT_AFTER_MS = 600
@@ -79,7 +79,7 @@ class Talking:
             self._told(words)
 
         before = feed.oldest_row
-        self._network.ask(lambda: chat.client.lines(key, before, PAGE), take, failed)
+        self._network.ask(lambda: self._network.read(chat.client.lines(key, before, PAGE)), take, failed)
 
     def reload_feeds(self) -> None:
         """Somebody was blocked or is shown again: read everything on the screen anew."""
@@ -97,6 +97,7 @@ class Talking:
         if chat is None or chat.state != State.ONLINE or line.seq in self._filling:
             return
         self._filling.add(line.seq)
+        looked = chat.feed(key).looked
 
         def take(found: list[Line]) -> None:
             self._filling.discard(line.seq)
@@ -104,10 +105,13 @@ class Talking:
             if self._pane.chat is chat and self._pane.key == key:
                 self._pane.messages.changed(older=count)
 
-        def failed(_words: str, _error: Exception) -> None:
+        def failed(_words: str, error: Exception) -> None:
             self._filling.discard(line.seq)
+            if isinstance(error, OnlyBlocked):
+                looked[line.seq] = error.before
 
-        self._network.ask(lambda: chat.client.earlier(key, line.seq, PAGE), take, failed)
+        before = looked.get(line.seq, line.seq)
+        self._network.ask(lambda: self._network.read(chat.client.earlier(key, before, PAGE)), take, failed)
 
     def read(self, chat: Chat, key: str) -> None:
         """What is on the screen has been read."""
@@ -132,12 +136,19 @@ class Talking:
         if self._draft_later:
             widget.after_cancel(self._draft_later)
         self._draft_later = widget.after(DRAFT_AFTER_MS, lambda: self.keep_draft(chat, key, text))
+        self.check_name()
+
+    def check_name(self) -> None:
+        """See soon whether the name in the composer exists, as far as the server can be asked."""
+        widget, chat = self._pane.widget, self._pane.chat
         if self._check_later:
             widget.after_cancel(self._check_later)
             self._check_later = ""
-        name = typed.name_to_check(text, chat)
+        if chat is None:
+            return
+        name = typed.name_to_check(self._pane.composer.get(), chat)
         if name and chat.state == State.ONLINE and name.casefold() not in self._pane.problems:
-            self._check_later = widget.after(CHECK_NAME_AFTER_MS, lambda: self._check_name(chat, name))
+            self._check_later = widget.after(CHECK_NAME_AFTER_MS, lambda: self._check_name_now(chat, name))
 
     def keep_draft(self, chat: Chat, key: str, text: str) -> None:
         """Keep what is written but not sent."""
@@ -147,7 +158,7 @@ class Talking:
         chat.change(key, draft=text)
         self._network.ask(lambda: chat.client.set_draft(key, text))
 
-    def _check_name(self, chat: Chat, name: str) -> None:
+    def _check_name_now(self, chat: Chat, name: str) -> None:
         self._check_later = ""
 
         def found(account: str) -> None:
@@ -196,8 +207,7 @@ class Talking:
     def _find_and_send(self, chat: Chat, key: str, name: str, said: str, text: str) -> None:
         """Nobody on the screen is called that: ask the server before anything leaves the composer."""
         if chat.state != State.ONLINE:
-            words = _("You are offline, and {name} is not known here yet. Nothing was sent; try it when you are back.")
-            self._pane.refuse(words.format(name=name))
+            self._pane.refuse(typed.not_known_offline(name))
             return
 
         def found(account: str) -> None:

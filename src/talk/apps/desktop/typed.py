@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from talk.apps.chat import COMMANDS
 from talk.apps.desktop.chats import Chat, State
-from talk.apps.desktop.composer import Audience, Suggestion
 from talk.apps.desktop.said import said
 from talk.apps.desktop.words import _
 from talk.client import ClientError
@@ -54,6 +53,26 @@ class Nothing:
     """It goes to nobody, and why; "" for an empty line."""
 
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who will read what is written. `problem` says why it cannot be sent as it stands."""
+
+    words: str
+    private: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What a word may become. `text` replaces all that was typed."""
+
+    text: str
+    name: str
+    hint: str = ""
+    account: str = ""
+    here: bool = False
 
 
 SOMEBODY = "?"  # whom a conversation with one person is with; this is nobody's name
@@ -136,8 +155,16 @@ def _private_audience(text: str, chat: Chat, key: str, problems: dict[str, str])
         return _disputed(name)
     if account == chat.client.account:
         return Audience("", private=True, problem=_("That is you. Nothing will be sent."))
+    if not account and chat.state != State.ONLINE:
+        return Audience("", private=True, problem=not_known_offline(name))
     shown = chat.conversations[account].name if account in chat.conversations else name
     return Audience(_("Only {name} can read this").format(name=shown), private=True)
+
+
+def not_known_offline(name: str) -> str:
+    """Why nothing goes to a name that the server would have to be asked for."""
+    words = _("You are offline, and {name} is not known here yet. Nothing is sent; try it when you are back.")
+    return words.format(name=name)
 
 
 def _disputed(name: str) -> Audience:

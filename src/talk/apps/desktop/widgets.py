@@ -20,7 +20,9 @@ from talk.apps.desktop.runs import EMOJI, Kind, pieces_of
 
 SHARP = 2  # pictures of texts are drawn this much larger, for screens with scaling
 ICON_GAP = 8  # pixels at 100 %, between an icon and a text that is a picture
+SHORTEST = 80  # pixels at 100 %, of a line that is broken
 RING = 2  # pixels of a focus ring
+END = 7  # pixels at 100 %, beside the first and the last button of a choice
 
 Widget = Any  # CustomTkinter has no types
 
@@ -131,6 +133,7 @@ class Label:
         anchor: str = "w",
     ) -> None:
         self._size, self._bold, self._colour, self._wrap = size, bold, colour, wrap
+        self._most = wrap
         self.text = ""
         justify = "left" if anchor == "w" else "center"
         self.widget = ctk.CTkLabel(
@@ -144,6 +147,8 @@ class Label:
             wraplength=wrap,
             height=round(size * 1.5),
         )
+        if wrap:
+            self.widget.fit = self.fit
         self.set(text)
 
     def wrap(self, width: int) -> None:
@@ -152,6 +157,10 @@ class Label:
             self._wrap = width
             self.widget.configure(wraplength=width)
             self._show()
+
+    def fit(self, width: int) -> None:
+        """Stay within this width, in pixels at 100 %."""
+        self.wrap(max(SHORTEST, min(self._most, width)))
 
     def set(self, text: str, colour: str = "") -> None:
         """Show another text, in another colour of the palette where one is given."""
@@ -382,12 +391,37 @@ class Choice:
         self._changed = changed
         self.value = chosen
         self.widget = ctk.CTkFrame(master, corner_radius=18, fg_color=both("raised"))
+        self.widget.fit = self.fit
         self._buttons: dict[str, Button] = {}
-        for column, (value, words) in enumerate(options):
+        self._places: list[tuple[int, int]] = []
+        for value, words in options:
             button = Button(self.widget, words, lambda value=value: self.choose(value), height=32, size=13)  # type: ignore[misc]
-            button.widget.grid(row=0, column=column, padx=3, pady=3)
             self._buttons[value] = button
+        self._place([(0, column) for column in range(len(options))])
         self._show()
+
+    def _place(self, places: list[tuple[int, int]]) -> None:
+        """Put each button into its row and column; at the ends the corners of a button stay inside the round ones."""
+        if places == self._places:
+            return
+        self._places = places
+        last = max(row for row, _column in places), max(column for _row, column in places)
+        for button, (row, column) in zip(self._buttons.values(), places, strict=True):
+            button.widget.grid(
+                row=row,
+                column=column,
+                padx=(END if column == 0 else 1, END if column == last[1] else 1),
+                pady=(4 if row == 0 else 1, 4 if row == last[0] else 1),
+            )
+
+    def fit(self, width: int) -> None:
+        """Stay within this width, in pixels at 100 %: in more rows than one where it has to be."""
+        scale = float(ctk.ScalingTracker.get_widget_scaling(self.widget))
+        widest = max(button.widget.winfo_reqwidth() for button in self._buttons.values()) / scale + 2
+        whole = sum(button.widget.winfo_reqwidth() / scale + 2 for button in self._buttons.values())
+        count = len(self._buttons)
+        columns = count if whole + 2 * END <= width else max(1, int((width - 2 * END) / widest))
+        self._place([divmod(number, columns) for number in range(count)])
 
     def choose(self, value: str) -> None:
         if value != self.value:

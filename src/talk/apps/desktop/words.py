@@ -5,6 +5,7 @@ from __future__ import annotations
 import gettext
 import locale
 import time
+from datetime import MAXYEAR
 from pathlib import Path
 
 LANGUAGES = {"en": "English", "hi_Latn": "Hinglish", "hi": "हिन्दी"}
@@ -82,28 +83,30 @@ def weekdays() -> tuple[str, ...]:
     return (_("Mon"), _("Tue"), _("Wed"), _("Thu"), _("Fri"), _("Sat"), _("Sun"))
 
 
-def _then(at: int) -> time.struct_time:
+def local_time(at: int) -> time.struct_time:
+    """The time here; `at` in milliseconds since 1970."""
     try:
-        return time.localtime(at / 1000)
+        there = time.localtime(at / 1000)
     except (OverflowError, OSError, ValueError):  # a server may say any number
         return time.localtime(0)
+    return there if 0 < there.tm_year <= MAXYEAR else time.localtime(0)
 
 
 def clock(at: int) -> str:
     """The time of day; `at` in milliseconds since 1970."""
-    return time.strftime("%H:%M", _then(at))
+    return time.strftime("%H:%M", local_time(at))
 
 
 def days_ago(at: int) -> int:
     """How many midnights lie between then and now; negative for what is still to come."""
-    then, now = _then(at), time.localtime()
+    then, now = local_time(at), time.localtime()
     start = [time.mktime((day.tm_year, day.tm_mon, day.tm_mday, 12, 0, 0, 0, 0, -1)) for day in (then, now)]
     return round((start[1] - start[0]) / 86_400)
 
 
 def day_words(at: int) -> str:
     """The day, as a person says it."""
-    ago, then = days_ago(at), _then(at)
+    ago, then = days_ago(at), local_time(at)
     if ago == 0:
         return _("Today")
     if ago == 1:
@@ -114,7 +117,7 @@ def day_words(at: int) -> str:
 
 def short_time(at: int) -> str:
     """For a list: the time of day today, the day of the week for a week, then the date."""
-    ago, then = days_ago(at), _then(at)
+    ago, then = days_ago(at), local_time(at)
     if ago <= 0:
         return clock(at)
     if ago < 7:
@@ -124,4 +127,4 @@ def short_time(at: int) -> str:
 
 def full_time(at: int) -> str:
     """Day and time to the second."""
-    return f"{day_words(at)}, {time.strftime('%H:%M:%S', _then(at))}"
+    return f"{day_words(at)}, {time.strftime('%H:%M:%S', local_time(at))}"

@@ -25,9 +25,9 @@ from talk.server.rules.decisions import (
     Arrived,
     CloseDevices,
     Decision,
-    DeviceState,
     Effect,
     Identities,
+    KeysLeft,
     Read,
     Renamed,
     Reply,
@@ -130,7 +130,7 @@ def _check_proof(session: Session, proof: str, account: str, device: str, key: s
 
 def _let_in(context: Context, session: Session, account: str, device: str, id: str) -> Decision:
     _check_entry(context, session, account, device)
-    return Read(DeviceState(device), lambda state: _arrive(context, session, account, device, id, state[0]))
+    return Read(KeysLeft(device), lambda keys: _arrive(context, session, account, device, id, keys))
 
 
 def _check_entry(context: Context, session: Session, account: str, device: str) -> AccountRow:
@@ -150,7 +150,7 @@ def _arrive(context: Context, session: Session, account: str, device: str, id: s
     rooms = [events.Room(room.room, room.name, room.head) for room in context.directory.rooms.values()]
     welcome = events.Welcome(
         id=id,
-        account=account,
+        account=row.account,  # the directory's own text, which the session holds from now on
         name=row.name,
         epoch=context.directory.epoch,
         rooms=rooms,

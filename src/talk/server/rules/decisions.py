@@ -7,99 +7,92 @@ something that the directory does not hold. Effects are things to do now.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from talk.protocol.errors import Code
 from talk.protocol.events import Error, Event, Welcome
 from talk.server.ports import Change, MailItem, Record
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """Say this to the connection that asked; it answers its command."""
 
     frame: Event
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Struct, frozen=True):
     """Say this to the connection that asked, and close it."""
 
     error: Error
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(Struct, frozen=True):
     """The connection that asked is this device of the welcomed account from now on."""
 
     device: str
     welcome: Welcome
 
 
-@dataclass(frozen=True, slots=True)
-class Follow:
-    """The connection that asked wants what it missed since these numbers, and everything from now on."""
+class Follow(Struct, frozen=True):
+    """The connection that asked wants what it missed since these numbers, and everything from now on.
+
+    `mail_head` is the number of its newest mail, as the store said it a moment ago.
+    """
 
     reply: Event
     rooms: dict[str, int]
     mail: int
+    mail_head: int
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(Struct, frozen=True):
     """The connection that asked wants to know who is here, now and whenever it changes."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
+class Publish(Struct, frozen=True):
     """Pass this record on to everybody in its room."""
 
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(Struct, frozen=True):
     """This mail is in that device's mailbox now."""
 
     device: str
     item: MailItem
 
 
-@dataclass(frozen=True, slots=True)
-class KeysLow:
+class KeysLow(Struct, frozen=True):
     """This device should publish new one-time keys, if it is connected."""
 
     device: str
     frame: Event
 
 
-@dataclass(frozen=True, slots=True)
-class Renamed:
+class Renamed(Struct, frozen=True):
     """People who are looking should see this account's new name."""
 
     account: str
 
 
-@dataclass(frozen=True, slots=True)
-class CloseDevices:
+class CloseDevices(Struct, frozen=True):
     """Close every connection of these devices."""
 
     devices: Sequence[str]
     code: Code
 
 
-@dataclass(frozen=True, slots=True)
-class CloseAll:
+class CloseAll(Struct, frozen=True):
     """Close every connection."""
 
     code: Code
 
 
-@dataclass(frozen=True, slots=True)
-class TellOwner:
+class TellOwner(Struct, frozen=True):
     """A line for the owner who is watching. Never kept: pairs of people stand in no log."""
 
     event: dict[str, object]
@@ -110,8 +103,7 @@ Effect = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True):
     """Commit this change, then do what `then` makes of its outcome."""
 
     change: Change
@@ -121,8 +113,7 @@ class Write:
     """What a refusal of the store leads to, where that is more than an error frame."""
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
+class Records(Struct, frozen=True):
     """Read `limit` records of a room before this number (0: the last ones)."""
 
     room: str
@@ -130,25 +121,31 @@ class Records:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Identities:
+class Identities(Struct, frozen=True):
     """Read the identity documents of these accounts."""
 
     accounts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceState:
-    """Read how many keys a device has left, and the number of its newest mail."""
+class KeysLeft(Struct, frozen=True):
+    """Read how many keys a device has left."""
 
     device: str
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class MailHead(Struct, frozen=True):
+    """Read the number of a device's newest mail."""
+
+    device: str
+
+
+Query = Records | Identities | KeysLeft | MailHead
+
+
+class Read(Struct, frozen=True):
     """Ask the store, then decide further with what it says."""
 
-    query: Records | Identities | DeviceState
+    query: Query
     then: Callable[[Any], Decision]
 
 

@@ -62,7 +62,7 @@ def _check_sealed(raw: bytes) -> bytes:
         raise Refused(Code.TEXT_TOO_LONG, length=len(raw), limit=MAX_SEALED)
     try:
         sealed = _sealed.decode(raw)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Refused(Code.BAD_REQUEST, detail=f"sealed content: {error}") from None
     if sealed.algorithm != events.SEALED_ALGORITHM:
         raise Refused(Code.BAD_REQUEST, detail="sealed content: unknown algorithm")

@@ -48,6 +48,11 @@ class Presence:
         """The accounts that are here now, sorted."""
         return sorted({*self._connections, *self._leaving})
 
+    @property
+    def here(self) -> set[str]:
+        """Who came or took a new name since the last tick."""
+        return self._here
+
     def tick(self, now: float) -> tuple[list[str], list[str]] | None:
         """What changed since the last tick, as (here, left), with the version one higher; None for no change."""
         for account in [account for account, at in self._leaving.items() if at <= now]:

@@ -12,15 +12,15 @@ class Bucket:
         self._rate, self._burst = rate, burst
         self._tokens, self._at = burst, now
 
-    def wait(self, now: float) -> float:
-        """Seconds until there is a token; 0 when there is one now."""
+    def wait(self, now: float, tokens: float = 1.0) -> float:
+        """Seconds until there are this many tokens; 0 when they are there now."""
         self._fill(now)
-        return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self._rate
+        return 0.0 if self._tokens >= tokens else (tokens - self._tokens) / self._rate
 
-    def take(self, now: float) -> None:
-        """Use one token."""
+    def take(self, now: float, tokens: float = 1.0) -> None:
+        """Use this many tokens, also such as are not there yet."""
         self._fill(now)
-        self._tokens -= 1
+        self._tokens -= tokens
 
     def is_full(self, now: float) -> bool:
         """Whether forgetting this bucket would change nothing."""

@@ -16,9 +16,9 @@ from talk.server.ports import Appended, AppendRecord, Changed, Record, StartEpoc
 from talk.server.rules.decisions import (
     CloseAll,
     Decision,
-    DeviceState,
     Effect,
     Follow,
+    MailHead,
     Publish,
     Read,
     Records,
@@ -68,16 +68,16 @@ def resume(context: Context, session: Session, command: commands.Resume) -> Deci
     for room in command.rooms:
         _check_room(context, room)
 
-    def with_mail_head(state: tuple[object, int]) -> Decision:
+    def with_mail_head(head: int) -> Decision:
         heads = context.directory.rooms
-        beyond = command.mail > state[1] or any(seq > heads[room].head for room, seq in command.rooms.items())
+        beyond = command.mail > head or any(seq > heads[room].head for room, seq in command.rooms.items())
         if not beyond:
-            return [Follow(events.Done(command.id), command.rooms, command.mail)]
+            return [Follow(events.Done(command.id), command.rooms, command.mail, head)]
         if not context.directory.may_have_been_restored:
             raise Refused(Code.BAD_REQUEST, detail="a cursor lies beyond the end of its room")
         return new_epoch(context)
 
-    return Read(DeviceState(session.device), with_mail_head)
+    return Read(MailHead(session.device), with_mail_head)
 
 
 def new_epoch(context: Context) -> Decision:

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from msgspec import Struct
+
 from talk.protocol.events import SEALED
 from talk.protocol.limits import MAX_MAILBOX, MAX_MAILBOX_PER_SENDER
 from talk.server.ports import AppendRecord, MailItem
@@ -53,8 +55,7 @@ class Listed:
     devices: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True, gc=False):
     """What a device used an id for. `seq` is 0 for mail."""
 
     digest: bytes

@@ -1,0 +1,114 @@
+"""Other members who do not keep to the rules, and a server that keeps things back, against real clients."""
+
+from __future__ import annotations
+
+import pytest
+from tests.client.malicious import Between, changing, honest
+from tests.client.world import World
+from tests.server.people import sealed
+
+from talk.client import Mark, Message, Online, PrivateMessage, inbox, outbox
+from talk.encryption.own import own
+from talk.protocol import commands, events
+from talk.protocol.ids import random_id
+from talk.protocol.limits import MAX_ONE_TIME_KEYS
+
+
+async def test_a_receipt_of_somebody_else_does_not_say_that_a_message_arrived(world: World) -> None:
+    asha, bob, mallory = [await world.join(name) for name in ("asha", "bob", "mallory")]
+    await asha.client.send("mallory", "hello")
+    await mallory.wait_for(PrivateMessage)
+    await bob.stop()
+    id = await asha.client.send("bob", "for bob alone")
+    await asha.wait_for(Mark, id=id, state="stored")
+    await mallory.run(outbox.put_receipt, (await asha.run(own)).account, id, 0)
+    mallory.online.sender.wake_private.set()
+    await mallory.client.send("asha", "behind the receipt")
+    await asha.wait_for(PrivateMessage, text="behind the receipt")
+    assert asha.marks(id) == ["stored"]
+    again = await world.join("bob", folder=bob.client.folder)
+    await again.wait_for(PrivateMessage, id=id)
+    await asha.wait_for(Mark, id=id, state="delivered")
+
+
+async def test_somebody_who_uses_up_ones_keys_keeps_nobody_from_writing(world: World) -> None:
+    """Also while one is away and cannot make new ones: then it is the fallback key."""
+    asha, bob, mallory = [await world.join(name) for name in ("asha", "bob", "mallory")]
+    bobs = await bob.run(own)
+    await bob.stop()
+    given: set[str] = set()
+    for _ in range(MAX_ONE_TIME_KEYS):
+        answer = await mallory.online.answers.ask(
+            commands.Claim(random_id(), bobs.account, [bobs.device]), events.ClaimedKeys
+        )
+        assert isinstance(answer, events.ClaimedKeys)
+        given.update(answer.keys[bobs.device])
+    assert len(given) < MAX_ONE_TIME_KEYS, "the fallback key was never given"
+    id = await asha.client.send("bob", "to you all the same")
+    await asha.wait_for(Mark, id=id, state="stored")
+    bob = await world.join("bob", folder=bob.client.folder)
+    await bob.wait_for(PrivateMessage, text="to you all the same")
+    fresh = await asha.online.answers.ask(commands.Claim(random_id(), bobs.account, [bobs.device]), events.ClaimedKeys)
+    assert isinstance(fresh, events.ClaimedKeys)
+    assert not set(fresh.keys[bobs.device]) & given
+
+
+async def test_a_mailbox_full_of_rubbish_hides_nothing_and_says_little(world: World) -> None:
+    asha, bob, mallory = [await world.join(name) for name in ("asha", "bob", "mallory")]
+    await asha.client.send("bob", "hello")
+    await bob.wait_for(PrivateMessage)
+    me, bobs = await mallory.run(own), await bob.run(own)
+    await bob.stop()
+    many = inbox.TOLD_EACH + 2
+    for _ in range(many):
+        command = commands.Send(
+            random_id(), bobs.account, {bobs.account: 1, me.account: 1}, {bobs.device: sealed(20_000)}
+        )
+        assert isinstance(await mallory.online.answers.ask(command, events.Stored), events.Stored)
+    await asha.client.send("bob", "in all of this")
+    bob = await world.join("bob", folder=bob.client.folder)
+    await bob.wait_for(PrivateMessage, text="in all of this")
+    assert len(bob.notices("undecryptable")) == inbox.TOLD_AT_FIRST + 1
+    assert bob.told() == ["in all of this"]
+
+
+@pytest.mark.parametrize("kept_back", ["mail", "receipt"])
+async def test_a_message_that_is_kept_back_is_never_shown_as_delivered(world: World, kept_back: str) -> None:
+    """The only sign of a server that passes nothing on: the mark stays where it is."""
+    async with Between(world.link) as between:
+        asha = await world.join("asha", link=world.link if kept_back == "mail" else between.link)
+        bob = await world.join("bob", link=between.link if kept_back == "mail" else world.link)
+        between.from_server = changing("mail", lambda _: None)
+        id = await asha.client.send("bob", "will you get this")
+        await asha.wait_for(Mark, id=id, state="stored")
+        if kept_back == "receipt":
+            await bob.wait_for(PrivateMessage, id=id)
+        await asha.client.say("a line behind it")
+        await bob.wait_for(Message, text="a line behind it")
+        assert asha.marks(id) == ["stored"]
+        between.from_server = honest
+        await between.cut()
+        await asha.wait_for(Mark, id=id, state="delivered")
+        assert bob.told() == ["will you get this"]
+        for person in (asha, bob):
+            await person.stop()
+
+
+async def test_an_acknowledgement_that_is_kept_back_loses_and_doubles_nothing(world: World) -> None:
+    async with Between(world.link) as between:
+        asha, bob = await world.join("asha", link=between.link), await world.join("bob")
+        between.from_server = changing("stored", lambda _: None, times=2)
+        line = await asha.client.say("once")
+        private = await asha.client.send("bob", "once, to you")
+        await bob.wait_for(Message, text="once")
+        await bob.wait_for(PrivateMessage, text="once, to you")
+        assert "stored" not in asha.marks(line)
+        await between.cut()
+        await asha.wait_for(Online, after=len(asha.seen))
+        await asha.wait_for(Mark, id=line, state="stored")
+        await asha.wait_for(Mark, id=private, state="delivered")
+        await asha.client.say("and on")
+        await bob.wait_for(Message, text="and on")
+        assert (bob.said(), bob.told()) == (["once", "and on"], ["once, to you"])
+        for person in (asha, bob):
+            await person.stop()

@@ -1,0 +1,107 @@
+"""Sockets that listen, and what is accepted from them."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.server.house import until
+
+from talk.server.certificate import self_made_certificate, server_context
+from talk.server.doors import accepting
+from talk.server.doors.accepting import Entrance, let_in, listening
+
+
+def test_one_address_is_one_socket() -> None:
+    [one] = listening("127.0.0.1", 0)
+    with closing(one):
+        assert one.getsockname()[0] == "127.0.0.1"
+        with pytest.raises(OSError) as taken:
+            listening("127.0.0.1", one.getsockname()[1])
+        assert taken.value.errno == errno.EADDRINUSE
+
+
+def test_every_address_is_a_socket_a_family_as_far_as_there_are_families(monkeypatch: pytest.MonkeyPatch) -> None:
+    create = socket.create_server
+
+    def no_ipv6(address: tuple[str, int], **how: Any) -> socket.socket:
+        if how["family"] == socket.AF_INET6:
+            raise OSError(errno.EADDRNOTAVAIL, "no such address")
+        return create(address, **how)
+
+    monkeypatch.setattr(socket, "create_server", no_ipv6)
+    [one] = listening(None, 0)
+    one.close()
+    with pytest.raises(OSError, match="no such address"):
+        listening("::1", 0)
+
+
+def test_where_one_of_them_is_taken_none_is_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An open one would be a warning, and so an error."""
+    create = socket.create_server
+
+    def taken(address: tuple[str, int], **how: Any) -> socket.socket:
+        if how["family"] == socket.AF_INET6:
+            raise OSError(errno.EADDRINUSE, "taken")
+        return create(address, **how)
+
+    monkeypatch.setattr(socket, "create_server", taken)
+    with pytest.raises(OSError, match="taken"):
+        listening(None, 0)
+
+
+async def test_when_the_system_has_no_more_sockets_it_waits_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(accepting, "PAUSE", 0.001)
+    loop, arrived = asyncio.get_running_loop(), []
+    accept, troubles = loop.sock_accept, [errno.EMFILE, errno.ECONNABORTED]
+
+    async def troubled(sock: socket.socket) -> tuple[socket.socket, tuple[str, int]]:
+        if troubles:
+            raise OSError(troubles.pop(0), "trouble")
+        return await accept(sock)
+
+    monkeypatch.setattr(loop, "sock_accept", troubled)
+    entrance = Entrance(listening("127.0.0.1", 0), lambda one, address: arrived.append((one, address)))
+    entrance.open()
+    try:
+        with closing(socket.create_connection(entrance.sockets[0].getsockname())):
+            await until(lambda: arrived, "an arrival")
+            assert arrived[0][1] == "127.0.0.1"
+            arrived[0][0].close()
+    finally:
+        await entrance.close()
+    assert caplog.text.count("no more connections can be taken for now") == 1
+
+
+class Silent(asyncio.Protocol):
+    pass
+
+
+@pytest.mark.parametrize("said", [b"", b"not a handshake at all\r\n\r\n"])
+async def test_who_does_not_agree_on_tls_is_let_go(tmp_path: Path, said: bytes) -> None:
+    tls = server_context(self_made_certificate(tmp_path, ["127.0.0.1"]))
+    ours, theirs = socket.socketpair()
+    with closing(theirs):
+        ours.setblocking(False)
+        theirs.sendall(said)
+        if not said:
+            theirs.close()
+        assert not await let_in(ours, Silent(), tls, 5.0)
+
+
+async def test_who_says_nothing_is_let_go_in_time(tmp_path: Path) -> None:
+    tls: ssl.SSLContext = server_context(self_made_certificate(tmp_path, ["127.0.0.1"]))
+    ours, theirs = socket.socketpair()
+    with closing(theirs):
+        ours.setblocking(False)
+        assert not await let_in(ours, Silent(), tls, 0.05)
+        theirs.settimeout(10)
+        assert theirs.recv(1) == b""
