@@ -164,7 +164,7 @@ class Stage:
     async def place(self, *, lossy: bool) -> None:
         """Have the server's folder on the disk that can be full and loses what is not synced, or where it usually is.
 
-        Errors: ServerGone.
+        Everybody who is here is connected again then. Errors: ServerGone, ProveError.
         """
         data = self.mountpoint / "server" if lossy and not self.why_no_disk else self.data
         if data == self.server.data:
@@ -174,6 +174,10 @@ class Stage:
             await self.disk.order("sync")
         self.server.data = data
         await self.server.start()
+        async with self.within(ANSWERED_WITHIN, "Not everybody came back to the server in its other place"):
+            while not all(self._is_online[person.name] for person in self.here):
+                self.check_server()
+                await asyncio.sleep(LOOK_EVERY)
 
     async def recover(self) -> None:
         """After a trouble that did not end as it should: the server runs again. Errors: ServerGone."""
