@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 WORDS = 5  # before what fills a line up
+FILLER = "😀"  # four bytes, so that few lines fill every buffer
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,12 +28,11 @@ class Mangled(ValueError):
 
 
 def text_of(tag: str, key: Key, size: int = 0) -> str:
-    """The text of this line, filled up to `size` characters. `tag` marks the run."""
+    """The text of this line, filled up to `size` code points. `tag` marks the run."""
     head = f"{tag} {key} {size}"
     if size < len(head) + 2:
         return head
-    filler = f" {key}" * (size // len(f" {key}") + 1)
-    return head + filler[: size - len(head) - 1] + "."
+    return f"{head} {FILLER * (size - len(head) - 1)}"
 
 
 def key_in(tag: str, text: str) -> Key | None:

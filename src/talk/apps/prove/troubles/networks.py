@@ -6,7 +6,7 @@ import asyncio
 
 from talk.apps.prove.stage import Outage, Stage
 
-LONG = 3_500  # characters of a line, so that a little fills every buffer
+LONG = 3_900  # code points of a line, 15 KB
 
 
 async def cut_cables(stage: Stage) -> None:
@@ -39,18 +39,18 @@ async def swallow_answers(stage: Stage) -> None:
 
 
 async def stop_reading(stage: Stage) -> None:
-    """The others go on meanwhile as if nothing were."""
+    """The others go on meanwhile as if nothing were. What they write is more than the system keeps for the slow one."""
     slow = stage.someone()
     others = [person for person in stage.here if person is not slow]
     stage.cables[slow.name].hold("down")
     try:
+        lines = 90 if stage.short else 150
         for person in others:
-            person.burst(30 if stage.short else 150, LONG)
-        for _ in range(1 if stage.short else 3):
-            outage = Outage(stage, others)
-            outage.over()
-            await asyncio.sleep(0.5)
-            await outage.answered()
+            person.burst(lines, LONG)
+        await stage.acknowledged(lines * len(others))
+        outage = Outage(stage, others)
+        outage.over()
+        await outage.answered()
     finally:
         stage.cables[slow.name].release()
     outage = Outage(stage, [slow])
