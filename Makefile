@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 4
 
-.PHONY: run window test screen pictures format docs words bench bench-desktop clean
+.PHONY: run window test long fuzz screen pictures format docs words bench bench-desktop clean
 
 run: $(VENV)/installed
 	@$(BIN)/python examples/demo.py
@@ -20,6 +20,15 @@ test: $(VENV)/installed-dev screen
 	$(BIN)/pytest -n $(WORKERS) tests/protocol tests/server/rules --cov=talk.protocol --cov=talk.server.rules \
 		--cov-branch --cov-report=term --cov-fail-under=100
 	$(BIN)/pytest -n $(WORKERS) --ignore=tests/protocol --ignore=tests/server/rules
+
+# The measures in their long form: all connections the machine lets one process open, ten minutes of coming and going.
+long: $(VENV)/installed-dev
+	TALK_LONG=1 $(BIN)/pytest -n0 tests/online/test_crowds.py tests/online/test_churn.py tests/client/test_churn.py
+
+# Looks for new mistakes in what reads bytes from outside: a minute for each parser.
+fuzz: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --group fuzz
+	$(BIN)/python -m tests.fuzz
 
 screen:
 	@tools/screen.sh

@@ -7,28 +7,11 @@ from tests.client.malicious import Between, changing, honest
 from tests.client.world import World
 from tests.server.people import sealed
 
-from talk.client import Mark, Message, Online, PrivateMessage, inbox, outbox
+from talk.client import Mark, Message, Online, PrivateMessage, inbox
 from talk.encryption.own import own
 from talk.protocol import commands, events
 from talk.protocol.ids import random_id
 from talk.protocol.limits import MAX_ONE_TIME_KEYS
-
-
-async def test_a_receipt_of_somebody_else_does_not_say_that_a_message_arrived(world: World) -> None:
-    asha, bob, mallory = [await world.join(name) for name in ("asha", "bob", "mallory")]
-    await asha.client.send("mallory", "hello")
-    await mallory.wait_for(PrivateMessage)
-    await bob.stop()
-    id = await asha.client.send("bob", "for bob alone")
-    await asha.wait_for(Mark, id=id, state="stored")
-    await mallory.run(outbox.put_receipt, (await asha.run(own)).account, id, 0)
-    mallory.online.sender.wake_private.set()
-    await mallory.client.send("asha", "behind the receipt")
-    await asha.wait_for(PrivateMessage, text="behind the receipt")
-    assert asha.marks(id) == ["stored"]
-    again = await world.join("bob", folder=bob.client.folder)
-    await again.wait_for(PrivateMessage, id=id)
-    await asha.wait_for(Mark, id=id, state="delivered")
 
 
 async def test_somebody_who_uses_up_ones_keys_keeps_nobody_from_writing(world: World) -> None:

@@ -203,7 +203,10 @@ def check_content(db: sqlite3.Connection, path: Path) -> None:
         if code_of(error) == sqlite3.SQLITE_ERROR:  # there is no such table
             raise damaged(path, str(error)) from error
         raise
-    if len(meta.get("server_key", b"")) != SEED_BYTES or not meta.get("epoch"):
+    except UnicodeError as error:  # SQLite tells it by itself of values, but not of the names of columns
+        raise damaged(path, "a name in it is no text") from error
+    key, epoch = meta.get("server_key"), meta.get("epoch")
+    if not (isinstance(key, bytes) and len(key) == SEED_BYTES and isinstance(epoch, bytes) and epoch.isalnum()):
         raise damaged(path, "the server's key or epoch is missing")
     if behind:
         raise damaged(path, "the newest messages of a room are missing")
