@@ -81,13 +81,16 @@ def frames_of(kind: str, payload: bytes) -> bytes:
             return Frame(Opcode.PING, payload[:125]).serialize(mask=True)
 
 
-async def read_in_pieces(sent: Sent, cuts: list[int]) -> tuple[Ear, Wire, WebSocketConnection]:
+async def read_in_pieces(
+    sent: Sent, cuts: list[int], *, first: bytes = UPGRADE, then: bytes = b""
+) -> tuple[Ear, Wire, WebSocketConnection]:
     ear, wire = Ear(), Wire()
-    listener = Listener(ear, lambda path: Page(200, "", b""), behind_proxy=False, max_connections=9)  # type: ignore[arg-type]
+    listener = Listener(ear, lambda path: Page(200, "", b"", {}), behind_proxy=False, max_connections=9)  # type: ignore[arg-type]
     door = listener()
     door.connection_made(wire)  # type: ignore[arg-type]
-    door.data_received(UPGRADE)
-    stream = b"".join(frames_of(*each) for each in sent)
+    if first:
+        door.data_received(first)
+    stream = then + b"".join(frames_of(*each) for each in sent)
     places = sorted({cut % (len(stream) + 1) for cut in cuts} | {0, len(stream)})
     for begin, end in pairwise(places):
         door.data_received(stream[begin:end])
@@ -105,6 +108,28 @@ def test_the_same_texts_come_out(sent: Sent, cuts: list[int]) -> None:
     pongs = b"".join(Frame(Opcode.PONG, p[:125]).serialize(mask=False) for kind, p in sent if kind == "ping")
     assert wire.written.partition(b"\r\n\r\n")[2] == pongs
     assert door._core is None, "the core is kept although nothing is under way"
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["text", "parts"]), st.text(max_size=300).map(str.encode)), max_size=4),
+    st.lists(st.integers(0, 3_000), max_size=6),
+)
+@settings(max_examples=300, deadline=None)
+def test_they_come_out_too_when_they_came_with_the_handshake(sent: Sent, cuts: list[int]) -> None:
+    ear, _, _ = asyncio.run(read_in_pieces(sent, cuts, first=b"", then=UPGRADE))
+    assert ear.texts == [payload for _, payload in sent]
+
+
+async def test_a_goodbye_in_the_middle_of_a_frame() -> None:
+    """The server closes while half a frame is there: its rest is read, and then the client's own goodbye."""
+    stream = frames_of("text", b"x" * 100)
+    ear, wire, door = await read_in_pieces([], [], then=stream[:50])
+    door.close(1008, "asked for")
+    goodbye = Frame(Opcode.CLOSE, b"\x03\xf0").serialize(mask=True)
+    door.data_received(stream[50:] + goodbye)
+    assert ear.door._ws.close_rcvd is not None
+    assert ear.door._ws.close_rcvd.code == 1008
+    assert wire.written.endswith(Frame(Opcode.CLOSE, b"\x03\xf0asked for").serialize(mask=False))
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 200_000])

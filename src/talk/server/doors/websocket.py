@@ -4,8 +4,8 @@ The protocol is that of the `websockets` library's sans-I/O core (RFC 6455); thi
 it, without a task or a queue per connection.
 
 Nearly all that ever comes is whole text frames. Those are read here, and the core is there only while something else is
-under way: the handshake, control frames, fragments, a frame that has not come whole, the goodbye. That is a sixth of
-the processor per command, and 5 of 9 KiB of memory per silent connection.
+under way: the handshake, control frames, fragments, the goodbye. Without it a silent connection takes 3.4 KiB instead
+of 10, and a command 15 µs less.
 """
 
 from __future__ import annotations
@@ -37,8 +37,12 @@ WRITE_HIGH = 256 * 1024  # bytes waiting for a socket, from which on it counts a
 MAX_FRAGMENTS = 1_024  # of one message; no client of ours sends any
 CLOSE_WITHIN = 3.0  # seconds for the other side to say goodbye too
 
+# A client's frame (RFC 6455 section 5.2): two bytes, two or eight more of length, the mask, the payload.
 WHOLE_TEXT = 0x81  # the first byte of an unfragmented text frame without extensions
-MASKED = 0x80  # in the second byte; the rest is the length, 126 for one of two bytes that follow
+MASKED, LENGTH = 0x80, 0x7F  # in the second byte
+HEADER = {126: 8, 127: 14}  # bytes up to the payload, 6 for all other lengths
+
+END_OF_HEADERS = b"\r\n\r\n"
 
 GetPage = Callable[[str], Page]
 
@@ -52,6 +56,18 @@ def text_frame(payload: bytes) -> bytes:
     if size < 0x1_0000:
         return b"\x81\x7e" + size.to_bytes(2) + payload
     return b"\x81\x7f" + size.to_bytes(8) + payload
+
+
+def _is_request_alone(data: bytes) -> bool:
+    """Whether this is a whole request and nothing else."""
+    return data.startswith(b"GET ") and data.find(END_OF_HEADERS) == len(data) - len(END_OF_HEADERS) > 0
+
+
+def _length(data: bytes, at: int, short: int) -> int:
+    """The length of the payload of the frame that begins here, whose header is whole."""
+    if short < 126:
+        return short
+    return int.from_bytes(data[at + 2 : at + (4 if short == 126 else 10)])
 
 
 class Listener:
@@ -71,12 +87,15 @@ class WebSocketConnection(asyncio.Protocol):
     """One accepted connection. It is the `Door` of its `Connection`."""
 
     __slots__ = (
+        "_by_core",
         "_connection",
         "_core",
         "_drained",
         "_fragments",
+        "_half",
         "_listener",
         "_loop",
+        "_needed",
         "_partial",
         "_parts",
         "_parts_size",
@@ -91,6 +110,9 @@ class WebSocketConnection(asyncio.Protocol):
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._core: ServerProtocol | None = ServerProtocol(subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=MAX_FRAME)
+        self._by_core = True  # whether the core reads everything: during the handshake, and where it may hold a part
+        self._half: bytearray | None = None  # of a frame that has `_needed` bytes
+        self._needed = 0
         self._connection: Connection | None = None
         self._parts: list[bytes] = []
         self._parts_size = self._fragments = 0
@@ -115,15 +137,11 @@ class WebSocketConnection(asyncio.Protocol):
         self._timer = self._loop.call_later(LOGIN_WITHIN, self.abort)
 
     def data_received(self, data: bytes) -> None:
-        if self._core is None:
-            data = self._take_whole_texts(data)
-            if not data and self._core is None:
-                return
-        if data:
-            self._ws.receive_data(data)
-        self._handle_events()
+        if self._by_core or (self._core is not None and self._core.state is not State.OPEN):
+            self._feed_core(data)
+        else:
+            self._take_frames(data)
         self._count_partial()
-        self._drop_core()
 
     def eof_received(self) -> None:
         self._ws.receive_eof()
@@ -192,18 +210,17 @@ class WebSocketConnection(asyncio.Protocol):
         """The core, which is made again when there is something for it to do."""
         if self._core is None:
             self._core = ServerProtocol(state=State.OPEN, max_size=MAX_FRAME)
+            if self._half:
+                self._core.receive_data(bytes(self._half))
+                self._half = None
         return self._core
 
-    def _drop_core(self) -> None:
-        """Let go of the core when it holds nothing: no half of a frame or a message, no goodbye."""
-        core = self._core
-        if (
-            core is not None
-            and self._connection is not None
-            and core.state is State.OPEN
-            and core.current_size is None
-            and not self._partial
-        ):
+    def _feed_core(self, data: bytes) -> None:
+        self._ws.receive_data(data)
+        self._handle_events()
+        if self._by_core and self._connection is not None:
+            self._by_core = not _is_request_alone(data)  # or the core may hold a part of a frame that came behind it
+        if not self._by_core and self._ws.state is State.OPEN and self._ws.current_size is None:
             self._forget_core()
 
     def _forget_core(self) -> None:
@@ -212,18 +229,31 @@ class WebSocketConnection(asyncio.Protocol):
             self._core.parser.close()
             self._core = None
 
-    def _take_whole_texts(self, data: bytes) -> bytes:
-        """Read the whole text frames at the beginning; the rest, which the core has to look at."""
+    def _take_frames(self, data: bytes) -> None:
+        """Read the frames that are whole: texts here, all others by the core. Half a frame waits for its rest."""
+        if self._half:
+            self._half += data
+            if len(self._half) < self._needed:
+                return
+            data, self._half = bytes(self._half), None
         at, end = 0, len(data)
-        while end - at > 6 and data[at] == WHOLE_TEXT and data[at + 1] & MASKED and self._core is None:
-            length, begin = data[at + 1] ^ MASKED, at + 6  # behind the mask
-            if length == 126:
-                length, begin = int.from_bytes(data[at + 2 : at + 4]), at + 8
-            if length == 127 or begin + length > end:
-                break
-            self._take_text(apply_mask(data[begin : begin + length], data[begin - 4 : begin]))
-            at = begin + length
-        return data[at:] if at else data
+        while at < end:
+            second = data[at + 1] if at + 1 < end else MASKED
+            begin = at + HEADER.get(second & LENGTH, 6)
+            stop = begin if begin > end else begin + _length(data, at, second & LENGTH)
+            if not second & MASKED or stop - begin > MAX_FRAME or (self._core and self._core.state is not State.OPEN):
+                self._feed_core(data[at:])  # which ends the connection
+                return
+            if stop > end or begin > end:
+                self._half, self._needed = bytearray(data[at:]), stop - at
+                return
+            if data[at] == WHOLE_TEXT and self._core is None:
+                self._take_text(apply_mask(data[begin:stop], data[begin - 4 : begin]))
+            else:
+                self._feed_core(data[at:stop])
+            at = stop
+        if self._core is not None:
+            self._handle_events()  # what reading a text has led to
 
     def _handle_events(self) -> None:
         for event in self._ws.events_received():
@@ -324,7 +354,8 @@ class WebSocketConnection(asyncio.Protocol):
 
     def _count_partial(self) -> None:
         """Keep the sum of all incomplete frames below its limit; whoever goes over it is closed."""
-        partial = len(cast(Any, self._ws.reader).buffer) + self._parts_size
+        in_core = len(cast(Any, self._core.reader).buffer) if self._core is not None else 0
+        partial = in_core + len(self._half or b"") + self._parts_size
         if self._is_too_big(partial):
             self._send()
         self._listener.partial += partial - self._partial
