@@ -137,6 +137,16 @@ def test_without_that_file_system_what_can_be_done_is_done_and_the_rest_is_not_r
     assert "libfuse2" in shown["not_run"]["power"]
 
 
+def test_where_nothing_can_be_run_nothing_is_proved(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.setattr(machine, "DEVICE", folder / "nothing")
+    status, shown = prove(capsys, "--only", "power")
+    assert status == 1
+    assert shown["not_run"].keys() == {"power"}
+    assert "so nothing was proved" in shown["problems"][0]["message"]
+
+
 @needs_fuse
 def test_a_server_that_does_not_sync_is_found_to_lose(capsys: pytest.CaptureFixture[str]) -> None:
     status, shown = prove(capsys, "--only", "power", code=NOT_SYNCED)

@@ -42,7 +42,6 @@ class Person:
 
     def plug_into(self, cable: Cable, link: str) -> None:
         """From the next start on they reach the server by this cable."""
-        self.cable = cable
         self._link = replace(parse_link(link), addresses=(Address(HOST, cable.port),)).text
 
     async def start(self) -> None:

@@ -74,6 +74,8 @@ class _Run:
         stage.all_write()
         await stage.acknowledged(len(stage.people))
         runnable = [name for name, trouble in self._troubles.items() if not trouble.why_not(stage)]
+        if not runnable:
+            stage.problem("None of these troubles can be brought about on this machine, so nothing was proved.")
         lossy = {name for name in runnable if self._troubles[name].lossy}
         for order in rounds(runnable, self._plan.seed, lossy):
             for name in order:
@@ -108,6 +110,7 @@ class _Run:
     async def end(self) -> None:
         """Everybody is back: let them get what they missed, and read the server's own history."""
         stage = self._stage
+        stage.ledger.stage = END
         self._show(END, "everything is held against what was acknowledged")
         await stage.all_back()
         stage.all_greet()
