@@ -70,7 +70,7 @@ $(VENV)/installed-desktop: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/installed
 
 $(VENV)/installed-dev: pyproject.toml requirements-dev.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt --editable '.[desktop]'
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt --editable '.[desktop,prove]'
 	@touch $@ $(VENV)/installed $(VENV)/installed-desktop
 
 clean:

@@ -17,6 +17,10 @@ need dbus-daemon dbus
 need dbus-monitor dbus-bin
 need tmux tmux
 need strace strace
+# The power cuts of talk prove need a library for file systems; without its device they are not run.
+if [ -e /dev/fuse ] && command -v ldconfig >/dev/null && ! ldconfig -p | grep -q 'libfuse\.so\.2'; then
+    packages="$packages libfuse2"
+fi
 [ -z "$packages" ] && exit 0
 
 if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then

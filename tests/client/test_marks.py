@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import msgspec
@@ -304,3 +305,20 @@ async def test_a_program_that_waits_for_an_answer_is_told_when_the_connection_en
         await renaming
     assert await sending  # it waits in the outbox for the server to come back
     assert len(asha.of(Sent)) == 1
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_a_receipt_does_not_wait_for_a_clock_that_was_set_back(
+    world: World, monkeypatch: pytest.MonkeyPatch, away: bool
+) -> None:
+    asha, bob = await world.join("asha"), await world.join("bob")
+    true_time = time.time_ns
+    monkeypatch.setattr(inbox, "RECEIPTS_WITHIN", 1.0)
+    id = await asha.client.send("bob", "text")
+    await bob.wait_for(PrivateMessage)
+    if away:
+        await bob.stop()
+    monkeypatch.setattr(time, "time_ns", lambda: true_time() - 26 * 3600 * 10**9)
+    if away:
+        await world.come_back(bob)
+    await asha.wait_for(Mark, id=id, state="delivered")

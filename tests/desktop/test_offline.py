@@ -7,9 +7,10 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.desktop.conftest import Join, OpenWindow
-from tests.desktop.screen import App
+from tests.desktop.screen import App, Screen
 from tests.online.processes import ClientProcess, ServerProcess, changed, free_port
 
 from talk.local.endpoint import SOCKET_NAME
@@ -126,12 +127,14 @@ def test_a_second_start_brings_the_window_to_the_front(app: App, window: OpenWin
 
 
 def test_a_window_that_a_second_start_cannot_reach_says_so_and_goes_on(
-    window: OpenWindow, server: ServerProcess, tmp_path: Path
+    stack: ExitStack, screen: Screen, server: ServerProcess
 ) -> None:
-    folder = tmp_path / "home-asha" / "talk" / "window"
+    # Beside a folder with a longer name the socket would lie elsewhere.
+    home = Path(stack.enter_context(TemporaryDirectory()))
+    folder = home / "talk" / "window"
     make_private(folder)
     (folder / SOCKET_NAME / "in the way").mkdir(parents=True)
-    app = window()
+    app = stack.enter_context(App(screen, home))
     app.wait_for_words("Start TAlk only once")
     app.until(lambda: any("control socket" in line for line in app.errors), "a line in the log")
     app.join(server.link, "asha")

@@ -94,6 +94,8 @@ def test_the_page_of_a_message_shows_exactly_what_the_server_holds(app: App, joi
     app.click_at(line["x"], line["y"], button=3)
     app.click("Message details")
     app.wait_for_words("What the server saw")
+    app.see("window.root.update()")
+    assert app.see("window.overlay._page._is_bar_shown") is False  # nothing of it is out of view
     shown = " ".join(app.words())
     with sqlite3.connect(f"file:{server.data / 'talk.db'}?mode=ro", uri=True) as db:
         rows = db.execute("SELECT * FROM mail").fetchall()

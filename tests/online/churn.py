@@ -31,7 +31,8 @@ from talk.protocol import commands, events
 from talk.protocol.ids import random_id
 
 PEOPLE = 12
-LINES, LINE = 2_000, "x" * 3_900  # until what the server keeps for everybody (1,000 lines, pages of its file) is full
+LINE = "x" * 3_900
+LINES, LINES_OF_LONG = 2_000, 6_000  # until what the server keeps for everybody is full: 1,000 lines, pages of its file
 WARM_UP = 200  # visits
 LOOK_EVERY = 100  # visits
 LONG = 40  # looks, from which on the first half is part of the warm-up
@@ -63,7 +64,7 @@ def churn(server: ServerProcess, seconds: float, tell: Callable[[str], None] = l
     place = place_of(server)
     chance, growth = random.Random(0), Growth()
     phones = [_newcomer(place) for _ in range(PEOPLE)]
-    _fill(place)
+    _fill(place, LINES if seconds < 60 else LINES_OF_LONG)
     until = told = float("inf")
     for visit in itertools.count(1):
         _visit(place, chance.choice(phones), chance)
@@ -80,13 +81,13 @@ def churn(server: ServerProcess, seconds: float, tell: Callable[[str], None] = l
     raise AssertionError("unreachable")
 
 
-def _fill(place: tuple[str, int]) -> None:
+def _fill(place: tuple[str, int], lines: int) -> None:
     """Say and read so much that every cache of the server has all it may have."""
     with Wire.at(place) as member:
-        for start in range(0, LINES, 50):
+        for start in range(0, lines, 50):
             member.tell(*[commands.Say(f"w{number}", member.room, LINE) for number in range(start, start + 50)])
             member.count(b'"stored"', 50)
-        for before in range(200, LINES, 60):
+        for before in range(200, lines, 60):
             member.tell(commands.History("look", member.room, before, 200))
             member.answer("look")
 

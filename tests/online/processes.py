@@ -6,9 +6,7 @@ import contextlib
 import json
 import os
 import queue
-import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,22 +16,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from talk.apps.prove.server import free_port
+
+__all__ = ["free_port"]
 PATIENCE = 60.0  # seconds; a condition that is not met by then is a failure
-FREE_PORTS = range(10_000, 32_000)  # below those that systems hand out by themselves
 TALK = ("-m", "talk")
 Event = dict[str, Any]
 
 # No keyring of the person who runs the tests is ever touched.
 ENVIRONMENT = {**os.environ, "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring", "PYTHONUNBUFFERED": "1"}
-
-
-def free_port() -> int:
-    """A port of this computer that a server may take, leave and take again."""
-    while True:
-        port = random.choice(FREE_PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def changed(code: str) -> tuple[str, str]:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from tests.online.conftest import Join, Serve
 from tests.online.processes import ClientProcess, Process, changed, free_port
-from tests.online.traces import killed_at, needs_strace, read_trace, tracing
+from tests.online.traces import needs_strace, read_trace, tracing
+
+from talk.apps.prove.troubles.disks import killed_at
 
 pytestmark = pytest.mark.online
 

@@ -24,12 +24,6 @@ def tracing(file: Path) -> tuple[str, ...]:
     return "strace", "-f", "--seccomp-bpf", "-y", "-s", "1000000", "-o", str(file), "-e", calls
 
 
-def killed_at(sync: int) -> tuple[str, ...]:
-    """The words that run a command and kill it as its fdatasync of this number begins, counted from 1."""
-    quiet = ("strace", "-f", "-o", "/dev/null", "-e", "trace=fdatasync")
-    return *quiet, f"--inject=fdatasync:signal=KILL:when={sync}"
-
-
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
     """The ids whose `stored` was written to a socket, and those of them that the disk did not have before."""

@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     _add_nearby(commands)
     _add_beside_a_profile(commands)
     _add_owner(commands)
+    _add_prove(commands)
     return top
 
 
@@ -186,6 +187,28 @@ def _add_owner(commands: Subparsers[argparse.ArgumentParser]) -> None:
     )
 
 
+def _add_prove(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    prove = commands.add_parser(
+        "prove",
+        help="break a server of your own on purpose, and check every message",
+        description="Start a server and people who write on this computer, break things on purpose (kills, cut cables, "
+        "frozen programs, clock jumps, full disks, power cuts and more), and check that every acknowledged message is "
+        "with everybody once and in order. Nothing but a temporary folder and 127.0.0.1 is used. Seconds unavailable: "
+        "from the begin of a trouble until everybody has had a line acknowledged that they wrote since, less the time "
+        "that the trouble itself went on. Exit status 0 only if nothing was lost, came twice, came out of order or "
+        "could not be opened, and everybody was served again in time.",
+    )
+    prove.add_argument("--minutes", metavar="N", type=float, help="go on for so long (default 5; a release: 30)")
+    prove.add_argument("--short", action="store_true", help="each trouble once and briefly: about a minute")
+    prove.add_argument(
+        "--only", metavar="TROUBLE", action="append", default=[], help="this trouble alone; can be given several times"
+    )
+    prove.add_argument("--data", metavar="DIR", help="try a copy of this server's folder; the original is only read")
+    prove.add_argument("--seed", metavar="N", type=int, help="the same order of troubles as in the run with this seed")
+    prove.add_argument("--keep", action="store_true", help="keep everything that was written, also when all is well")
+    prove.add_argument("--json", action="store_true", help="print one JSON object per line")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status: 0 for done, 1 for not done, 2 for words that are off."""
     _open_what_is_closed()
@@ -230,6 +253,10 @@ def _run(given: argparse.Namespace) -> int:
             from talk.apps.beside import beside
 
             return beside(given)
+        case "prove":
+            from talk.apps.prove.command import command
+
+            return command(given)
         case None:
             return _window_or_terminal()
         case _:

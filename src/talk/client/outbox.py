@@ -217,6 +217,11 @@ def next_due(db: Database) -> int | None:
     return row[0] if row else None
 
 
+def make_due(db: Database, now: int, latest: int) -> None:
+    """What is due after `latest` was put off by a clock that has been set back since: it is due now."""
+    db.run("UPDATE outbox SET due = ? WHERE due > ?", now, latest)
+
+
 def how_many(db: Database) -> int:
     """What waits to be sent and is not a receipt."""
     row = db.one("SELECT count(*) FROM outbox WHERE kind IN (?, ?)", SAY, TEXT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import time
 from collections.abc import Callable
 
 from talk.client import outbox
@@ -22,6 +23,7 @@ from talk.protocol.ids import random_id
 MAX_SEALS = 6  # times that a message is prepared before it is put off
 SAYS_UNDER_WAY = 16
 LATER_MS = 30_000  # until a message that was put off is tried again
+SET_BACK_MS = 1_000  # by which a clock has to go back for it to matter
 
 
 class Sender:
@@ -40,6 +42,7 @@ class Sender:
         self._people, self._emit, self._moved = people, emit, moved
         self.wake_says = asyncio.Event()
         self.wake_private = asyncio.Event()
+        self._clock: float | None = None
 
     # ---- rooms
 
@@ -73,16 +76,25 @@ class Sender:
         """Send the private messages of the outbox until cancelled. Errors: CannotConnect, ProfileError."""
         while True:
             self.wake_private.clear()
-            waiting = await self._profile.run(outbox.next_private, now())
+            at = now()  # once: the clock may be set at any moment
+            await self._mind_the_clock(at)
+            waiting = await self._profile.run(outbox.next_private, at)
             if waiting is not None:
                 await self._tell(waiting)
                 continue
             due = await self._profile.run(outbox.next_due)
-            delay = None if due is None else max(0.01, (due - now()) / 1000)
+            delay = None if due is None else max(0.01, (due - at) / 1000)
             try:
                 await asyncio.wait_for(self.wake_private.wait(), delay)
             except TimeoutError:
                 continue
+
+    async def _mind_the_clock(self, at: int) -> None:
+        """What was put off before this computer's clock was set back would wait until the clock is there again."""
+        clock = at - time.monotonic() * 1000
+        before, self._clock = self._clock, clock
+        if before is None or clock < before - SET_BACK_MS:
+            await self._profile.run(outbox.make_due, at, at + LATER_MS)
 
     async def _tell(self, waiting: Waiting) -> None:
         """Seal and send one private message, with whatever has to be asked for first."""

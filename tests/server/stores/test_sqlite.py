@@ -33,7 +33,7 @@ from talk.server.ports import (
     StoreTooNew,
     StoreUnavailable,
 )
-from talk.server.stores import schema, sqlite, sqlite_file
+from talk.server.stores import schema, sqlite, sqlite_file, sqlite_reads
 from talk.server.stores.sqlite import SqliteStore
 
 from .files import (
@@ -49,6 +49,34 @@ from .files import (
     spoil,
     why_not_opened,
 )
+
+# ---- reading
+
+
+async def test_a_page_costs_the_same_wherever_it_is_in_the_log(path: Path) -> None:
+    async with opened(path) as store:
+        lobby = await lobby_of(store)
+        await store.commit([say(lobby, str(number)) for number in range(2_000)])
+    db = sqlite_file.connect(path, read_only=True)
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    def cost(before: int) -> int:
+        nonlocal steps
+        steps = 0
+        assert len(sqlite_reads.records_before(db, lobby, before, 50)) == 50
+        return steps
+
+    try:
+        db.set_progress_handler(count, 1)
+        assert max(cost(100), cost(1_900), cost(0)) < 1_000  # 20 steps a row; the whole log is 2,000 rows
+    finally:
+        db.close()
+
 
 # ---- opening
 

@@ -29,7 +29,7 @@ class Scrolled:
         self._scale = float(ctk.ScalingTracker.get_widget_scaling(self.widget))
         self._canvas = tk.Canvas(self.widget, highlightthickness=0, bd=0, width=self._px(width), height=1)
         self._canvas.grid(row=0, column=0, sticky="nsew")
-        self.body = ctk.CTkFrame(self._canvas, corner_radius=0, fg_color=both("panel"))
+        self.body = ctk.CTkFrame(self._canvas, corner_radius=0, fg_color=both("panel"), bg_color=both("panel"))
         self.body.grid_columnconfigure(0, weight=1)
         self._canvas.configure(background=self.body._apply_appearance_mode(both("panel")))
         self._item = self._canvas.create_window(0, 0, anchor="nw", window=self.body)
@@ -54,7 +54,8 @@ class Scrolled:
             self._fit_all(wide)
         needed = self.body.winfo_reqheight()
         self._canvas.configure(height=needed, scrollregion=(0, 0, wide, max(needed, tall)))
-        self._show_bar(needed > tall)
+        # Setting the height may have come back here already: what was read above is old then.
+        self._show_bar(self.body.winfo_reqheight() > self._canvas.winfo_height())
 
     def _show_bar(self, show: bool) -> None:
         # Not by taking it away: each step of it makes Tk lay out everything, and in the midst of that it would stay.

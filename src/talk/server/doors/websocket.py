@@ -5,7 +5,7 @@ it, without a task or a queue per connection.
 
 Nearly all that ever comes is whole text frames. Those are read here, and the core is there only while something else is
 under way: the handshake, a control frame, fragments, the goodbye. It is given whole frames, so that it can be let go
-between two of them. That is a sixth of the processor per command, and 5 of 9 KiB of memory per silent connection.
+between two of them. Without it a silent connection takes 3.4 KiB instead of 10, and a command 15 µs less.
 """
 
 from __future__ import annotations

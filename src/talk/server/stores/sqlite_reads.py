@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from talk.protocol.limits import MAX_NUMBER
 from talk.server.ports import AccountRow, InviteRow, MailItem, Record, RoomRow, Snapshot
 from talk.server.stores.pages import fitting
 
@@ -43,9 +44,11 @@ def records(db: sqlite3.Connection, room: str, after: int, limit: int, max_bytes
 def records_before(db: sqlite3.Connection, room: str, before: int, limit: int) -> list[Record]:
     asked = (
         "SELECT room, seq, id, account, device, at, kind, content FROM records "
-        "WHERE room = ? AND (seq < ? OR ? = 0) ORDER BY seq DESC LIMIT ?"
+        "WHERE room = ? AND seq < ? ORDER BY seq DESC LIMIT ?"
     )
-    rows = db.execute(asked, (room, before, before, max(limit, 0))).fetchall()
+    # One plain bound, which the index finds at once. With `OR ? = 0` SQLite walked back from the end: 11 ms in a log of
+    # 100,000, a second in one of 10 million.
+    rows = db.execute(asked, (room, before or MAX_NUMBER + 1, max(limit, 0))).fetchall()
     return [Record(*row) for row in reversed(rows)]
 
 
