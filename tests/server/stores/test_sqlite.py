@@ -403,8 +403,8 @@ async def test_an_error_that_sqlite_does_not_undo_by_itself_is_undone(path: Path
 BROKEN: dict[str, Callable[[AppendRecord], AppendRecord]] = {
     "text that is not Unicode": lambda change: replace(change, kind="\udc80"),
     "a number too large": lambda change: replace(change, at=2**70),
-    "nothing where something must be": lambda change: replace(change, content=None),  # type: ignore[arg-type]
-    "no list at all": lambda change: replace(change, digest=[]),  # type: ignore[arg-type]
+    "nothing where something must be": lambda change: replace(change, content=None),
+    "no list at all": lambda change: replace(change, digest=[]),
 }
 
 
