@@ -111,7 +111,8 @@ class Report:
             return ""
         return (
             "**Other programs ran meanwhile**: servers waited for their core "
-            f"{100 * statistics.median(waited):.0f} % of the time (median), so latencies and rates are worse than they are. "
+            f"{100 * statistics.median(waited):.0f} % of the time (median), so latencies and rates look worse than "
+            "they are. "
         )
 
     def _about(self) -> str:
