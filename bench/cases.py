@@ -103,7 +103,7 @@ def load_on(peer: Peer, count: int, *, room: bool) -> Iterator[Generator]:
 
 def measured(peer: Peer, generator: Generator, plan: Plan, *, per: int = STAMP) -> dict[str, float]:
     """Run the plan, and say what it cost the server: seconds of processor for each of what `per` counts."""
-    before = peer.cpu()
+    before, waited = peer.cpu(), peer.waited()
     result = generator.run(plan)
     cpu = peer.cpu() - before
     done = result.stored if per == STORED else result.delivered
@@ -111,6 +111,7 @@ def measured(peer: Peer, generator: Generator, plan: Plan, *, per: int = STAMP) 
         "cpu_each": cpu / max(done, 1),
         "cpu_message": cpu / max(result.sent, 1),
         "server": cpu / result.seconds,
+        "waited": (peer.waited() - waited) / result.seconds,
         "generator": result.cpu / result.seconds,
         **_counts(result),
         **_times(result),

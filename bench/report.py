@@ -8,6 +8,7 @@ import platform
 import re
 import sqlite3
 import ssl
+import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 PAGE, PICTURES = DOCS / "performance.md", DOCS / "pictures"
 README = Path(__file__).parents[1] / "README.md"
 RAW = DOCS / "performance.jsonl"
+QUIET = 0.05  # of the time, up to which a core counts as a server's own
 ORDER = ("fan-out", "crowd", "private", "idle", "storm", "members", "rooms", "history")
 
 
@@ -97,8 +99,20 @@ class Report:
         late = sum(each["late"] for each in timed) / max(1, sum(each["sent"] for each in timed))
         return (
             f"The load generator had a core of its own and used at most {most:.0f} % of it; {100 * late:.2f} % of the "
-            "messages left it more than 5 ms after their time. † marks where it used more than 85 %: latencies there "
-            "are its own as well as the server's."
+            f"messages left it more than 5 ms after their time. {self._disturbed(timed)}"
+            "† marks where it used more than 85 %: latencies there are its own as well as the server's."
+        )
+
+    @staticmethod
+    def _disturbed(timed: Sequence[dict[str, float]]) -> str:
+        """How long servers waited for a core that was to be their own."""
+        waited = [each["waited"] for each in timed if "waited" in each]
+        if not waited or statistics.median(waited) < QUIET:
+            return ""
+        return (
+            "**Other programs ran meanwhile**: servers waited for their core "
+            f"{100 * statistics.median(waited):.0f} % of the time (median), so latencies and rates look worse than "
+            "they are. "
         )
 
     def _about(self) -> str:

@@ -44,7 +44,8 @@ enum { CLOSED, CONNECTING, HANDSHAKE, LOGGING_IN, READY };
 typedef struct {
     int fd, state, steps_left, seen_length, carry_length, unreceipted, unanswered;
     void *tls;
-    const Step *steps;
+    const Step *steps, *login;             /* what is left of the login; all of it */
+    int login_steps;
     char *seen, *out;
     size_t out_length, out_size;
     const Frame *ack, *receipt;

@@ -13,6 +13,7 @@
 
 enum { READ = 256 * 1024, EVENTS = 1024 };
 #define LATE 0.005      /* seconds after which a message counts as sent late */
+#define RETRY 0.5       /* seconds after which those are looked for whose connection failed */
 #define ACK_AFTER 0.005 /* seconds: how long a client keeps mail before it acknowledges, for its own disk */
 
 static char buffer[CARRY + READ];
@@ -41,7 +42,7 @@ void load_look_for(Load *load, const Needle *needles, int32_t count, const char 
 int32_t load_add(Load *load, int32_t port, int32_t use_tls, const Step *steps, int32_t count) {
     if (load->count == load->most) return -1;
     Connection *c = &load->all[load->count];
-    *c = (Connection){.fd = -1, .port = port, .use_tls = use_tls, .steps = steps, .steps_left = count};
+    *c = (Connection){.fd = -1, .port = port, .use_tls = use_tls, .login = steps, .login_steps = count};
     return load->count++;
 }
 
@@ -54,8 +55,9 @@ void load_again(Load *load, int32_t index, int32_t port, const Step *steps, int3
     Connection *c = &load->all[index];
     wire_close(load, c);
     c->port = port;
-    c->steps = steps;
-    c->steps_left = count;
+    c->login = steps;
+    c->login_steps = count;
+    c->began = 0;
 }
 
 void load_close_all(Load *load) {
@@ -107,21 +109,31 @@ void take_events(Load *load, double wait) {
     for (int i = 0; i < count; i++) take_event(load, &load->all[events[i].data.u32], events[i].events);
 }
 
-/* Connect and log in everybody who is not there, at most `at_once` at the same time. */
+/* Connect and log in everybody who is not there, at most `at_once` at the same time; who fails tries again, as clients
+ * do, and the time counts from the first try. */
 void load_bring(Load *load, int32_t at_once, double within, Brought *brought) {
     double began = now_seconds(), cpu = own_cpu();
-    int next = 0, failed = 0;
+    int next = 0, there = 0;
+    double again_at = 0;
     memset(load->login_histogram, 0, sizeof load->login_histogram);
-    while (next < load->count || load->logging_in > 0) {
+    while (there < load->count) {
         while (next < load->count && load->logging_in < at_once) {
             Connection *c = &load->all[next++];
             if (c->state != CLOSED) continue;
-            c->began = now_seconds();
+            if (c->began == 0) c->began = now_seconds();
+            c->steps = c->login;
+            c->steps_left = c->login_steps;
             c->state = CONNECTING;
             load->logging_in++;
-            if (wire_connect(load, c) < 0) { failed++; wire_close(load, c); }
+            if (wire_connect(load, c) < 0) wire_close(load, c);
         }
         take_events(load, 0.01);
+        if (next == load->count && (load->logging_in == 0 || now_seconds() > again_at)) {
+            there = 0;
+            for (int i = 0; i < load->count; i++) there += load->all[i].state == READY;
+            next = 0;
+            again_at = now_seconds() + RETRY;
+        }
         if (now_seconds() - began > within) break;
     }
     *brought = (Brought){.seconds = now_seconds() - began, .cpu = own_cpu() - cpu};

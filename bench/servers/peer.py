@@ -126,6 +126,10 @@ class Peer(ABC):
         """Seconds of processor that it has used so far, all its threads together, by the kernel's account."""
         return time.clock_gettime((~self.pid << 3) | 2)  # CPUCLOCK_SCHED of a process, as clock_getcpuclockid makes it
 
+    def waited(self) -> float:
+        """Seconds that its first thread could have run and did not, because other programs had the core."""
+        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[1]) / 1e9
+
     def memory(self) -> int:
         """Bytes of its own in memory."""
         return int(psutil.Process(self.pid).memory_full_info().uss)
