@@ -1,1 +1,7 @@
 """What every test may use."""
+
+from hypothesis import settings
+
+# A machine that has other work to do is no mistake of ours.
+settings.register_profile("talk")
+settings.load_profile("talk")

@@ -137,7 +137,7 @@ async def _tell(folder: Path, steps: list[tuple[str, ...]]) -> None:
         await world.close()
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(step, min_size=5, max_size=30))
 def test_every_story_ends_well(steps: list[tuple[str, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -271,5 +271,5 @@ def test_both_stores_answer_alike_and_hold_the_same(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(module, "MAX_ONE_TIME_KEYS", 5)
     monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.0)
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
-    bounds = settings(max_examples=10, stateful_step_count=16, deadline=None, suppress_health_check=checks)
+    bounds = settings(max_examples=10, stateful_step_count=16, suppress_health_check=checks)
     run_state_machine_as_test(Stores, settings=bounds)

@@ -16,7 +16,7 @@ from talk.protocol.keys import canonical
 
 from .parties import AT, Party, body_of, sealed_of, with_body, with_content
 
-_settings = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_settings = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 _json = st.recursive(
     st.none()
     | st.booleans()

@@ -446,7 +446,7 @@ _fields = st.sampled_from(
     ["transaction_id", "from_device", "method", "hashes", "commitment", "key", "mac", "keys", "hash", "extra"]
 )
 _kinds = st.sampled_from([messages.START, messages.ACCEPT, messages.KEY, messages.MAC, messages.DONE, "m.x"])
-_settings = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_settings = settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @_settings

@@ -39,7 +39,7 @@ def test_what_was_found_before(name: str) -> None:
 def test_any_bytes(name: str) -> None:
     harness = HARNESSES[name]
 
-    @settings(max_examples=15 if name in SLOW else 100, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=15 if name in SLOW else 100, suppress_health_check=list(HealthCheck))
     @given(st.binary(max_size=300))
     def any_bytes(data: bytes) -> None:
         harness(data)
@@ -52,7 +52,7 @@ def test_what_was_found_with_changes(name: str) -> None:
     """Bytes of the corpus exchanged, left out, doubled, and cut off."""
     harness, known = HARNESSES[name], [path.read_bytes() for path in files(name)]
 
-    @settings(max_examples=15 if name in SLOW else 100, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=15 if name in SLOW else 100, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(known), st.integers(0, 2**32))
     def with_changes(data: bytes, seed: int) -> None:
         harness(_changed(data, random.Random(seed)))

@@ -284,7 +284,6 @@ class Model(RuleBasedStateMachine):
 Model.TestCase.settings = settings(
     max_examples=60,
     stateful_step_count=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 TestModel = Model.TestCase

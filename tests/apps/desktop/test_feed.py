@@ -466,4 +466,4 @@ def few_lines() -> Iterator[None]:
 
 
 TestRoom = Room.TestCase
-TestRoom.settings = settings(max_examples=100, stateful_step_count=40, deadline=None, phases=[Phase.generate])
+TestRoom.settings = settings(max_examples=100, stateful_step_count=40, phases=[Phase.generate])

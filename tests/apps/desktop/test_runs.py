@@ -7,7 +7,7 @@ import unicodedata
 
 import pytest
 import regex  # type: ignore[import-untyped]
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from talk.apps.desktop.runs import EMOJI, Kind, Piece, lay_out, link_at, pieces_of
@@ -143,7 +143,6 @@ def shown(line_pieces: tuple[Piece, ...]) -> dict[int, str]:
     return {piece.start + at: char for piece in line_pieces for at, char in enumerate(piece.text)}
 
 
-@settings(deadline=None)
 @given(SOME_TEXT, st.integers(1, 400), st.sampled_from([wide, close]))
 @example("a\tb  c", 400, wide)
 @example("x" * 4000, 40, wide)
@@ -167,7 +166,6 @@ def test_every_visible_character_is_drawn_once_and_in_its_place(text: str, most:
     assert not drawn.keys() - set(range(len(text)))
 
 
-@settings(deadline=None)
 @given(SOME_TEXT, st.integers(1, 400), st.sampled_from([wide, close]))
 @example("हिन्दी" * 600, 70, wide)
 @example("    return x", 100, wide)
@@ -189,7 +187,6 @@ def test_no_line_is_wider_than_allowed_unless_one_letter_is(text: str, most: int
             assert piece.x == 0
 
 
-@settings(deadline=None)
 @given(SOME_TEXT, st.integers(1, 400))
 def test_lines_follow_each_other_without_a_gap(text: str, most: int) -> None:
     lines = lay_out(text, most, wide, shapes)
@@ -199,7 +196,6 @@ def test_lines_follow_each_other_without_a_gap(text: str, most: int) -> None:
     assert len(lines) >= text.count("\n") + 1
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["ok", "हिन्दी", "क्षत्रिय", "😀", "abcdef"]), min_size=1, max_size=12), st.integers(60, 400)
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.fuzz.harnesses.common import run
 from tests.fuzz.harnesses.doors import HANDSHAKE, _Transport
@@ -65,7 +65,6 @@ FRAMES = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.lists(FRAMES, max_size=8), st.lists(st.integers(1, 40), min_size=1, max_size=30), st.booleans())
 def test_the_answers_are_the_same_in_whatever_pieces_the_frames_come(
     messages: list[tuple[Frame, ...]], pieces: list[int], with_handshake: bool
