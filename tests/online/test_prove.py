@@ -51,7 +51,7 @@ def late(self, changes, way):
 Writer._in_transaction = late
 """
 TWICE = """
-import dataclasses
+import msgspec
 from talk.protocol.ids import random_id
 from talk.server.commits import Commits
 from talk.server.ports import AppendRecord
@@ -59,7 +59,7 @@ add = Commits.add
 def twice(self, change, answer):
     add(self, change, answer)
     if isinstance(change, AppendRecord) and change.id < "m":
-        add(self, dataclasses.replace(change, id=random_id()), answer)
+        add(self, msgspec.structs.replace(change, id=random_id()), answer)
 Commits.add = twice
 """
 OUT_OF_ORDER = """
