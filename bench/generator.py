@@ -259,7 +259,10 @@ class Generator:
         self._kept.append(things)
 
 
+@cache
 def cores() -> tuple[set[int], set[int]]:
-    """The cores for the server and for the generator: one each where there are two."""
+    """The cores for the server and for the generator: one each where there are two. Found out once, and kept: who has
+    taken one of them sees no other any more.
+    """
     allowed = sorted(os.sched_getaffinity(0))
     return ({allowed[0]}, {allowed[-1]})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -63,3 +66,18 @@ def test_a_plot_is_a_picture_with_a_line_for_each_server() -> None:
     assert len(lines) == 2
     assert slope(plot.lines["one"]) == pytest.approx(0)
     assert slope(plot.lines["other"]) == pytest.approx(1)
+
+
+TAKES_ONE = """
+import os
+from pathlib import Path
+from bench.cases import Place, Sizes, take_a_core
+take_a_core()
+print(not Place(Sizes(), Path()).server_core & os.sched_getaffinity(0))
+"""
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_the_server_and_the_generator_have_a_core_each() -> None:
+    done = subprocess.run([sys.executable, "-c", TAKES_ONE], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "True\n"
