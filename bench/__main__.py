@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ SHORT = Sizes(seconds=2.0, idle=2_000, returning=1_000, growing_members=(100, 30
 
 def main() -> int:
     given = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no server is left behind
     absent = {kind.name: why for kind in PEERS if (why := kind.missing())}
     for why in absent.values():
         print(f"not run: {why}", file=sys.stderr)
