@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from tests.online.conftest import Join
+from tests.online.long import only_long
 from tests.online.processes import ENVIRONMENT, PATIENCE, ServerProcess, changed
 from tests.online.traces import needs_strace
 
@@ -71,11 +72,12 @@ def reversed_once(self):
 Commits._commit_once = reversed_once
 """
 CORRUPTED = """
+from itertools import count
 from talk.server.rules import mailboxes
-check = mailboxes._check_sealed
+check, turn = mailboxes._check_sealed, count()
 def corrupted(raw):
     at = raw.rindex(b'"body":"') + 60
-    return check(raw if raw[-20] % 4 else raw[:at] + (b"A" if raw[at:at + 1] != b"A" else b"B") + raw[at + 1:])
+    return check(raw if next(turn) % 4 else raw[:at] + (b"A" if raw[at:at + 1] != b"A" else b"B") + raw[at + 1:])
 mailboxes._check_sealed = corrupted
 """
 needs_fuse = pytest.mark.skipif(not may_have_fuse(), reason="needs FUSE")
@@ -158,6 +160,7 @@ def test_a_server_that_does_not_sync_is_found_to_lose(capsys: pytest.CaptureFixt
     assert shown["again"] == [f"talk prove --short --only power --seed {SEED}"]
 
 
+@only_long
 def test_a_server_that_acknowledges_before_the_commit_is_found_to_lose(capsys: pytest.CaptureFixture[str]) -> None:
     status, shown = prove(capsys, "--only", "kill", code=BEFORE_THE_COMMIT)
     assert status == 1
@@ -174,6 +177,7 @@ def test_a_server_that_delivers_twice_is_found_out(capsys: pytest.CaptureFixture
     assert shown["total"]["lost"] == 0
 
 
+@only_long
 def test_a_server_that_mixes_up_the_order_is_found_out(capsys: pytest.CaptureFixture[str]) -> None:
     status, shown = prove(capsys, "--only", "retry", code=OUT_OF_ORDER)
     assert status == 1
@@ -181,6 +185,7 @@ def test_a_server_that_mixes_up_the_order_is_found_out(capsys: pytest.CaptureFix
     assert (shown["total"]["lost"], shown["total"]["twice"]) == (0, 0)
 
 
+@only_long
 def test_a_server_that_changes_what_is_sealed_is_found_out(capsys: pytest.CaptureFixture[str]) -> None:
     status, shown = prove(capsys, "--only", "cut", code=CORRUPTED)
     assert status == 1
@@ -217,6 +222,7 @@ def test_ctrl_c_ends_everything_that_was_started(folder: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         env={**ENVIRONMENT, "TMPDIR": str(folder)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     )
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["event"] == "progress"

@@ -12,6 +12,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from talk.server.tasks import Tasks
@@ -81,8 +82,15 @@ class Entrance:
                     await asyncio.sleep(PAUSE)
                 continue
             if (work := self._arrived(accepted, str(address[0]))) is not None:
-                self._tasks.start(work, "an arrival")
+                arrival = self._tasks.start(work, "an arrival")
+                arrival.add_done_callback(partial(_close_if_cancelled, accepted))
             await asyncio.sleep(0)  # sock_accept does not pause while there are more
+
+
+def _close_if_cancelled(accepted: socket.socket, arrival: asyncio.Task[None]) -> None:
+    """Who was cancelled before the first step had no chance to close it."""
+    if arrival.cancelled():
+        accepted.close()
 
 
 async def let_in(
