@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.client.world import Person, World
@@ -138,8 +137,6 @@ async def _tell(folder: Path, steps: list[tuple[str, ...]]) -> None:
         await world.close()
 
 
-# A connection that is accepted in the moment in which the server stops is dropped by asyncio's sock_accept, unclosed.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @settings(max_examples=10, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(step, min_size=5, max_size=30))
 def test_every_story_ends_well(steps: list[tuple[str, ...]]) -> None:

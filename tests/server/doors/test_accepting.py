@@ -7,6 +7,7 @@ import errno
 import socket
 import ssl
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.server.house import until
 from talk.server.certificate import self_made_certificate, server_context
 from talk.server.doors import accepting
 from talk.server.doors.accepting import Entrance, let_in, listening
+from talk.server.tasks import Tasks
 
 
 def test_one_address_is_one_socket() -> None:
@@ -79,6 +81,39 @@ async def test_when_the_system_has_no_more_sockets_it_waits_and_goes_on(
     finally:
         await entrance.close()
     assert caplog.text.count("no more connections can be taken for now") == 1
+
+
+async def test_who_is_accepted_in_the_moment_it_closes_is_closed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An open one would be a warning, and so an error."""
+    accept, given, ends = accepting.Listening.accept, [], []
+
+    def accept_and_end(self: accepting.Listening) -> tuple[socket.socket, Any]:
+        one, address = accept(self)
+        given.append(one)
+        ends.append(asyncio.get_running_loop().create_task(entrance.close()))
+        return one, address
+
+    monkeypatch.setattr(accepting.Listening, "accept", accept_and_end)
+    arrived: list[socket.socket] = []
+    entrance = Entrance(listening("127.0.0.1", 0), lambda one, _: arrived.append(one))
+    entrance.open()
+    await asyncio.sleep(0)  # it waits for somebody now
+    with closing(socket.create_connection(entrance.sockets[0].getsockname())):
+        await until(lambda: ends, "an end")
+        await ends[0]
+    assert not arrived
+    assert given[0].fileno() == -1
+
+
+async def test_who_is_let_in_no_more_is_closed() -> None:
+    """The work of an arrival may be cancelled before its first step."""
+    ours, theirs = socket.socketpair()
+    with closing(theirs):
+        tasks = Tasks()
+        arrival = tasks.start(asyncio.sleep(60), "an arrival")
+        arrival.add_done_callback(partial(accepting._close_if_cancelled, ours))
+        await tasks.close()
+        assert ours.fileno() == -1
 
 
 class Silent(asyncio.Protocol):

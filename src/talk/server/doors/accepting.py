@@ -25,12 +25,33 @@ PAUSE = 1.0  # seconds, when the system has no more sockets to give
 _NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
-def listening(host: str | None, port: int) -> list[socket.socket]:
+class Listening(socket.socket):
+    """A socket that listens, and knows the connection it gave last until `taken` says that somebody has it.
+
+    A `sock_accept` that is cancelled in the moment in which it has one drops it, open.
+    """
+
+    _given: socket.socket | None = None
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        self._given, address = super().accept()
+        return self._given, address
+
+    def taken(self) -> None:
+        self._given = None
+
+    def close(self) -> None:
+        if self._given is not None:
+            self._given.close()
+        super().close()
+
+
+def listening(host: str | None, port: int) -> list[Listening]:
     """Sockets that listen there; for None on every address, IPv4 and IPv6 as far as this machine has them.
 
     Errors: OSError.
     """
-    sockets: list[socket.socket] = []
+    sockets: list[Listening] = []
     missing: OSError | None = None
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     for family, address in dict.fromkeys((info[0], info[4]) for info in found):
@@ -44,7 +65,7 @@ def listening(host: str | None, port: int) -> list[socket.socket]:
                 other.close()
             raise
         one.setblocking(False)
-        sockets.append(one)
+        sockets.append(Listening(one.family, one.type, one.proto, one.detach()))
     if missing is not None and not sockets:
         raise missing
     return sockets
@@ -57,7 +78,7 @@ Arrived = Callable[[socket.socket, str], Coroutine[Any, Any, None] | None]
 class Entrance:
     """Accepts connections on these sockets from `open` until `close`, which ends those that are not through yet."""
 
-    def __init__(self, sockets: Sequence[socket.socket], arrived: Arrived) -> None:
+    def __init__(self, sockets: Sequence[Listening], arrived: Arrived) -> None:
         self.sockets = sockets
         self._arrived = arrived
         self._tasks = Tasks()
@@ -71,7 +92,7 @@ class Entrance:
         for listener in self.sockets:
             listener.close()
 
-    async def _accept_for_ever(self, listener: socket.socket) -> None:
+    async def _accept_for_ever(self, listener: Listening) -> None:
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -81,6 +102,7 @@ class Entrance:
                     log.error("no more connections can be taken for now: %s", error.strerror)
                     await asyncio.sleep(PAUSE)
                 continue
+            listener.taken()
             if (work := self._arrived(accepted, str(address[0]))) is not None:
                 arrival = self._tasks.start(work, "an arrival")
                 arrival.add_done_callback(partial(_close_if_cancelled, accepted))
