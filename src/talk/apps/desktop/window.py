@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import logging
-import time
 import tkinter as tk
 import webbrowser
 from collections.abc import Callable
@@ -21,6 +19,7 @@ from talk.apps.desktop.chat_pane import ChatPane
 from talk.apps.desktop.chat_pane import Listener as PaneListener
 from talk.apps.desktop.chats import Changes, Chat, Part, State
 from talk.apps.desktop.floating import Menu, Toast
+from talk.apps.desktop.heartbeat import Heartbeat
 from talk.apps.desktop.joining import Joining
 from talk.apps.desktop.look import HEADER, SIDEBAR, SIDEBAR_HIDES_UNDER, Look, both
 from talk.apps.desktop.messages import MessageList
@@ -47,10 +46,7 @@ from talk.protocol.link import parse_link
 log = logging.getLogger(__name__)
 
 TITLE = "TAlk"
-PUMP_MS = 16
-QUIET_MS, QUIET_AFTER = 40, 1.0  # milliseconds between two looks, once nothing has come for so many seconds
 COMMAND_KEYS = 0x4 | 0x8  # Control and Alt (Command on macOS), as bits of an event's state
-TIDY_EVERY, TIDY_ALL_EVERY = 5.0, 60.0  # seconds
 LIST_MS = 100  # the list is drawn anew at most this often
 
 
@@ -67,12 +63,12 @@ class Window:
         self.is_narrow = False
         self._list_later = ""
         self._closing = False
-        self._tidy_at = self._tidied_at = 0.0
         words.use_language(settings.language or words.system_language())
         fonts.give_to_tk()
         use_own_scaling()
         self.root: Any = ctk.CTk(className="TAlk")
         self.root.withdraw()
+        self.heartbeat = Heartbeat(self.root, self.network)
         # It looks 33 times a second for another mode of the system, which it is told not to follow.
         ctk.AppearanceModeTracker.update_loop_interval = 60_000
         # CustomTkinter gives the focus to whatever is clicked; here it stays with the composer.
@@ -521,31 +517,9 @@ class Window:
 
     def run(self) -> None:
         """Show the window until it is closed."""
-        # What is loaded by now stays: to look through all of it for garbage takes 23 ms, a frame that is late.
-        gc.freeze()
-        # Garbage may hold pictures of Tk's, and Tk dies when another thread takes them away: only this one looks.
-        gc.disable()
         self.root.deiconify()
-        self._pump()
+        self.heartbeat.start()
         self.root.mainloop()
-
-    def _pump(self) -> None:
-        if self._closing:
-            return
-        more = self.network.deliver()
-        now = time.monotonic()
-        quiet = now - self.network.delivered_at > QUIET_AFTER
-        if not more and now > self._tidy_at:
-            self._tidy(now, whole=quiet or now > self._tidied_at + TIDY_ALL_EVERY)
-        # To look 62 times a second takes 0.6 % of a processor, day and night.
-        self.root.after(1 if more else QUIET_MS if quiet else PUMP_MS, self._pump)
-
-    def _tidy(self, now: float, *, whole: bool) -> None:
-        """Let go of garbage; all that is held is looked through (20 ms for 4,000 messages) when nothing goes on."""
-        gc.collect(2 if whole else 1)
-        self._tidy_at = now + TIDY_EVERY
-        if whole:
-            self._tidied_at = now
 
     def ask_close(self) -> None:
         """Close the window; who hosts is asked whether friends may go on."""
@@ -563,6 +537,7 @@ class Window:
             return
         self._keep_draft()
         self._closing = True
+        self.heartbeat.stop()
         self.preferences.remember_place()
         self.root.withdraw()
         self.root.update_idletasks()

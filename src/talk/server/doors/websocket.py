@@ -39,8 +39,6 @@ MAX_FRAGMENTS = 1_024  # of one message; no client of ours sends any
 READ_AT_ONCE = 16 * 1024  # bytes of one connection, before it is another one's turn
 CLOSE_WITHIN = 3.0  # seconds for the other side to say goodbye too
 HANDSHAKE_WORK = 0.002  # seconds of the processor that a TLS handshake takes
-
-
 REQUEST_END = b"\r\n\r\n"
 HEADER = 14  # bytes, the longest of a frame
 
