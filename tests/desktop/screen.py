@@ -200,7 +200,13 @@ class App:
     @property
     def id(self) -> str:
         """The X11 window."""
-        return self.screen.do("search", "--name", "TAlk$").split()[-1]
+        return str(self.until(self._find, "window of that name"))
+
+    def _find(self) -> str:
+        # It gives up when another window, such as a tooltip, goes away while it looks.
+        with contextlib.suppress(subprocess.CalledProcessError):
+            return self.screen.do("search", "--name", "TAlk$").split()[-1]
+        return ""
 
     def see(self, expression: str) -> Any:
         """The value of an expression in the window's program."""
