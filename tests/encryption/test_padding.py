@@ -11,11 +11,11 @@ from talk.encryption.messages import seal
 from talk.encryption.padding import BUCKETS, pad
 from talk.protocol.keys import canonical
 from talk.protocol.limits import MAX_NUMBER, MAX_SEALED, MAX_TEXT_BYTES, MAX_TEXT_POINTS
-from talk.protocol.text import is_forbidden
+from talk.protocol.text import has_forbidden
 
 from .parties import Party, sealed_of
 
-_points = st.characters(exclude_categories=["Cs"]).filter(lambda char: not is_forbidden(char))
+_points = st.characters(exclude_categories=["Cs"]).filter(lambda char: not has_forbidden(char))
 _texts = st.text(_points, min_size=1, max_size=MAX_TEXT_POINTS).filter(lambda text: len(text.encode()) <= 16_000)
 
 

@@ -52,6 +52,13 @@ def test_no_other_visible_character_is_an_at() -> None:
     assert sorted(others) == sorted(ATS)
 
 
+def test_every_control_and_half_of_a_surrogate_is_forbidden_and_of_the_rest_those_that_turn_the_line() -> None:
+    controls = {char for char in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(char) in ("Cc", "Cs")}
+    turning = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    forbidden = {char for char in map(chr, range(sys.maxunicode + 1)) if text.has_forbidden(char)}
+    assert forbidden == controls - {"\n", "\t"} | turning
+
+
 @pytest.mark.parametrize("line", ["", " ", "a@b", "hello @bob", "a\n@bob", "👍 @bob", "ⓐbob", "\u00a0.@bob"])
 def test_other_lines_are_for_everybody(line: str) -> None:
     assert not text.starts_with_at(line)
@@ -173,4 +180,4 @@ def test_a_cleaned_title_is_a_title(given: str) -> None:
     title = text.clean_title(given)
     assert len(title.encode()) <= MAX_TITLE_BYTES
     assert title == "" or text.is_title(title)
-    assert not any(map(text.is_forbidden, title.replace("\t", "\x00")))
+    assert not text.has_forbidden(title.replace("\t", "\x00"))
