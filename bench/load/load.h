@@ -42,7 +42,7 @@ typedef struct { int32_t ready, failed; double seconds, p50, p99, most, cpu; } B
 enum { CLOSED, CONNECTING, HANDSHAKE, LOGGING_IN, READY };
 
 typedef struct {
-    int fd, state, steps_left, seen_length, carry_length, unreceipted, unanswered;
+    int fd, state, steps_left, seen_length, carry_length, unreceipted, unacked, unanswered;
     void *tls;
     const Step *steps, *login;             /* what is left of the login; all of it */
     int login_steps;
@@ -50,9 +50,9 @@ typedef struct {
     size_t out_length, out_size;
     const Frame *ack, *receipt;
     int64_t mail;
-    bool ack_due, waits_to_write;
+    bool waits_to_write;
     char carry[CARRY];
-    double began, receipt_at;
+    double began, receipt_at, ack_at;
     int32_t port, use_tls;
 } Connection;
 
@@ -64,7 +64,6 @@ typedef struct {
     void *context;
     Result result;
     int64_t delivered_histogram[BUCKETS], stored_histogram[BUCKETS], login_histogram[BUCKETS];
-    int32_t *acks; int32_t ack_count;     /* connections that owe an ack */
     uint64_t counter, turn;
 } Load;
 

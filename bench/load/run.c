@@ -14,14 +14,14 @@
 enum { READ = 256 * 1024, EVENTS = 1024 };
 #define LATE 0.005      /* seconds after which a message counts as sent late */
 #define RETRY 0.5       /* seconds after which those are looked for whose connection failed */
-#define ACK_AFTER 0.005 /* seconds: how long a client keeps mail before it acknowledges, for its own disk */
+#define LOOK_AFTER 0.005 /* seconds between looks at whose ack or receipt is due */
+#define MAX_UNACKED 100  /* as in src/talk/protocol/limits.py */
 
 static char buffer[CARRY + READ];
 
 Load *load_new(int32_t most) {
     Load *load = calloc(1, sizeof *load);
     load->all = calloc((size_t)most, sizeof *load->all);
-    load->acks = calloc((size_t)most, sizeof *load->acks);
     load->most = most;
     load->epoll = epoll_create1(EPOLL_CLOEXEC);
     prctl(PR_SET_TIMERSLACK, 1UL);
@@ -62,7 +62,7 @@ void load_again(Load *load, int32_t index, int32_t port, const Step *steps, int3
 
 void load_close_all(Load *load) {
     for (int i = 0; i < load->count; i++) wire_close(load, &load->all[i]);
-    load->count = load->ack_count = 0;
+    load->count = 0;
     load->logging_in = 0;
 }
 
@@ -71,7 +71,6 @@ void load_free(Load *load) {
     close(load->epoll);
     SSL_CTX_free(load->context);
     free(load->all);
-    free(load->acks);
     free(load);
 }
 
@@ -168,16 +167,14 @@ static void write_frame(Load *load, Connection *c, const Frame *frame, double st
     wire_write(load, c, text, (size_t)frame->length);
 }
 
-/* Acknowledge mail, and send the receipts that are due, as a client does. */
+/* Send the acks and receipts that are due, as a client does: one for all of a second. */
 static void look_after_mail(Load *load, double now) {
-    for (int i = 0; i < load->ack_count; i++) {
-        Connection *c = &load->all[load->acks[i]];
-        c->ack_due = false;
-        write_frame(load, c, c->ack, now, c->mail);
-    }
-    load->ack_count = 0;
     for (int i = 0; i < load->count; i++) {
         Connection *c = &load->all[i];
+        if (c->ack && c->unacked && (now >= c->ack_at || c->unacked >= MAX_UNACKED)) {
+            c->unacked = 0;
+            write_frame(load, c, c->ack, now, c->mail);
+        }
         if (!c->receipt || !c->unreceipted || now < c->receipt_at) continue;
         write_frame(load, c, c->receipt, now, c->unreceipted);
         c->unreceipted = 0;
@@ -224,7 +221,7 @@ void load_run(Load *load, const Plan *plan, Result *out) {
             result->sending = now - began;
             now = now_seconds();
         }
-        if (now >= mail_at) { look_after_mail(load, now); mail_at = now + ACK_AFTER; }
+        if (now >= mail_at) { look_after_mail(load, now); mail_at = now + LOOK_AFTER; }
         result->expected = result->sent * plan->copies;
         if (now >= end && (completed(plan, result) >= result->expected || now > end + plan->drain)) break;
         double wait = now < end && plan->rate > 0 && due > now ? due - now : 0.0005;

@@ -69,10 +69,7 @@ static void found(Load *load, Connection *c, int kind, int64_t number, double no
     case MAIL:
         result->mails++;
         c->mail = number;
-        if (c->ack && !c->ack_due) {
-            c->ack_due = true;
-            load->acks[load->ack_count++] = (int32_t)(c - load->all);
-        }
+        if (c->unacked++ == 0) c->ack_at = now + 1.0;
         break;
     case PING:
         wire_write(load, c, load->pong, (size_t)load->pong_length);

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.client.world import World
 
-from talk.client import inbox, sending, staying
+from talk.client import inbox, receiving, sending, staying
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +20,7 @@ def no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only how long is waited changes; what is waited for does not."""
     monkeypatch.setattr(inbox, "RECEIPTS_WITHIN", 0.02)
+    monkeypatch.setattr(receiving, "ACKS_WITHIN", 0.02)
     monkeypatch.setattr(sending, "LATER_MS", 150)
     monkeypatch.setattr(staying, "FIRST_DELAY", 0.02)
     monkeypatch.setattr(staying, "LONGEST_DELAY", 0.2)

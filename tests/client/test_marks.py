@@ -55,6 +55,13 @@ class Frames(list[tuple[str, bytes]]):
                 self._more.clear()
                 await self._more.wait()
 
+    async def until_acks(self, count: int) -> None:
+        """Wait until so many acks were sent."""
+        async with asyncio.timeout(PATIENCE):
+            while [kind for kind, _ in self].count("ack") < count:
+                self._more.clear()
+                await self._more.wait()
+
 
 @pytest.fixture
 def frames(monkeypatch: pytest.MonkeyPatch) -> Frames:
@@ -101,6 +108,32 @@ async def test_receipts_of_one_second_go_together(world: World, frames: Frames) 
             await asha.wait_for(Mark, id=id, state="delivered")
     assert [text.text for text in bob.of(PrivateMessage)] == [f"text {number}" for number in range(5)]
     assert len([kind for kind, _ in frames if kind == "send"]) == 6
+
+
+async def test_acks_of_one_second_go_together(world: World, frames: Frames) -> None:
+    asha, bob = await world.join("asha"), await world.join("bob")
+    await frames.until_acks(2)  # each comes in with one
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("talk.client.receiving.ACKS_WITHIN", 0.5)
+        patched.setattr("talk.client.inbox.RECEIPTS_WITHIN", 3600)
+        for number in range(5):
+            await asha.client.send("bob", f"text {number}")
+        await bob.wait_for(PrivateMessage, text="text 4")
+        await frames.until_acks(3)
+    assert [decoded(frame)["mail"] for kind, frame in frames if kind == "ack"] == [0, 0, 5]
+
+
+async def test_who_owes_many_acks_does_not_wait(world: World, frames: Frames) -> None:
+    asha, bob = await world.join("asha"), await world.join("bob")
+    await frames.until_acks(2)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("talk.client.receiving.ACKS_WITHIN", 3600)
+        patched.setattr("talk.client.inbox.RECEIPTS_WITHIN", 3600)
+        patched.setattr("talk.client.receiving.MAX_UNACKED", 3)
+        for number in range(3):
+            await asha.client.send("bob", f"text {number}")
+        await frames.until_acks(3)
+    assert [decoded(frame)["mail"] for kind, frame in frames if kind == "ack"] == [0, 0, 3]
 
 
 async def test_a_receipt_that_grows_before_it_is_sealed_loses_nothing(

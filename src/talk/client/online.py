@@ -87,6 +87,7 @@ class OnlineSession:
                 await self._start()
                 for work in (
                     self._receiver.work,
+                    self._receiver.acknowledge_in_time,
                     self.sender.send_says,
                     self.sender.send_private,
                     self._keep_keys,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 
 from talk.client import inbox, store
@@ -19,6 +21,7 @@ from talk.encryption.errors import UnknownDevice
 from talk.encryption.messages import Opened
 from talk.protocol import commands, events
 from talk.protocol.ids import random_id
+from talk.protocol.limits import ACKS_WITHIN, MAX_UNACKED
 
 GAP = "{count} earlier lines of this chat are not shown, because they are so many. The server keeps them."
 
@@ -44,6 +47,8 @@ class Receiver:
         self._when_mail, self._when_live = when_mail, when_live
         self._progress = Progress(0)
         self._is_live = False
+        self._unacked = 0
+        self._has_mail, self._has_much_mail = asyncio.Event(), asyncio.Event()
         self.backlog = Backlog()
 
     def expect(self, lines: int) -> None:
@@ -59,12 +64,9 @@ class Receiver:
                 if isinstance(event, events.Gap):
                     self._progress.skipped(event.next - event.after - 1)
             await self._take_rooms([event for event in batch if isinstance(event, events.RoomEvent)])
-            got_mail = False
             for event in batch:
-                got_mail |= await self._take(event)
+                await self._take(event)
             await self.give_out()
-            if got_mail:
-                await self.acknowledge()
             if any(isinstance(event, events.Live) for event in batch):
                 self._is_live = True
                 self._tell(self._progress.ended())
@@ -76,13 +78,13 @@ class Receiver:
             await self._check_names({event.account: event.name for event in lines})
             self._tell(self._progress.took(len(lines)))
 
-    async def _take(self, event: events.Event) -> bool:
-        """Work one event through that is not a room's; whether it was mail."""
+    async def _take(self, event: events.Event) -> None:
+        """Work one event through that is not a room's."""
         match event:
             case events.Mail():
                 await self._take_mail(event)
                 self._tell(self._progress.took(1))
-                return True
+                self._owe_ack()
             case events.Gap(room, after, following):
                 await self._profile.run(store.skip_to, room, following - 1)
                 self._outlet.put(Notice("gap", GAP.format(count=following - after - 1)))
@@ -90,7 +92,6 @@ class Receiver:
                 await self._take_presence(event)
             case events.Error():
                 self._outlet.put(Notice(event.code, event.message))
-        return False
 
     async def _take_mail(self, mail: events.Mail) -> None:
         try:
@@ -124,6 +125,26 @@ class Receiver:
                 self._outlet.put_received(row, event)
             await self._outlet.room()
 
+    def _owe_ack(self) -> None:
+        self._unacked += 1
+        self._has_mail.set()
+        if self._unacked >= MAX_UNACKED:
+            self._has_much_mail.set()
+
+    async def acknowledge_in_time(self) -> None:
+        """Acknowledge mail until cancelled, a moment after it came, so that one ack stands for several.
+
+        Errors: CannotConnect, Rejected, ProfileError.
+        """
+        while True:
+            await self._has_mail.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._has_much_mail.wait(), ACKS_WITHIN)
+            self._unacked = 0
+            self._has_mail.clear()
+            self._has_much_mail.clear()
+            await self.acknowledge()
+
     async def acknowledge(self) -> None:
         """Let the server remove the mail that is on our disk. What could not be opened is asked for again."""
         epoch, mail, unreadable = await self._profile.run(store.to_acknowledge)
@@ -131,8 +152,7 @@ class Receiver:
             await self._wire.send(commands.Ack(epoch=epoch, mail=mail))
             return
         ack = commands.Ack(epoch=epoch, mail=mail, undecryptable=unreadable, id=random_id())
-        with self.backlog.asking():
-            await self._answers.ask(ack, events.Done)
+        await self._answers.ask(ack, events.Done)
         await self._profile.run(store.forget_undecryptable, unreadable)
 
     async def _take_presence(self, event: events.People | events.Presence) -> None:

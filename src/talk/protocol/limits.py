@@ -25,6 +25,7 @@ MAX_PEOPLE = 1_000  # people in one frame
 MAX_BEHIND = 1_000  # events; who is further behind gets a gap and the last GAP_TAIL
 GAP_TAIL = 200  # events
 MAX_ACK_UNDECRYPTABLE = 1_000  # mail numbers in one ack
+MAX_UNACKED = 100  # mails whose ack stands out although there is nothing to wait for
 
 # Keys and mail
 MAX_DEVICES = 8  # per account
@@ -40,6 +41,7 @@ DEAD_AFTER = 60.0  # of silence
 LOGIN_WITHIN = 15.0  # of the connection's start
 LEFT_AFTER = 15.0  # without a connection, before others are told
 RECEIPTS_WITHIN = 1.0  # receipts are gathered for this long
+ACKS_WITHIN = 1.0  # so long an ack may stand out, for more mail to come under it
 
 # Invites
 INVITE_DAYS = 7

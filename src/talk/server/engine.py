@@ -131,7 +131,7 @@ class Engine:
         if connection.timer is not None:
             connection.timer.cancel()
         if connection.session.logged_in and self.delivery.of_device(connection.session.device) is connection:
-            self._tell({"event": "left", "name": self._name(connection)})
+            self._tell("left", lambda: {"name": self._name(connection)})
         self.delivery.detach(connection, self._steady(), said_goodbye=said_goodbye)
 
     def received(self, connection: Connection, frame: bytes) -> None:
@@ -291,9 +291,9 @@ class Engine:
                 self.delivery.publish(record)
             case decisions.Post(device, item):
                 self.delivery.post(device, item)
-            case decisions.TellOwner(event):
-                self.counts["private"] += event["event"] == "private"
-                self._tell(event)
+            case decisions.TellOwner(event, fields):
+                self.counts["private"] += event == "private"
+                self._tell(event, fields)
             case decisions.Renamed(account):
                 self.delivery.presence.renamed(account)
             case decisions.KeysLow(device, frame):
@@ -330,7 +330,7 @@ class Engine:
         if replaced is not None:
             self._close(replaced, Refused(Code.REPLACED), POLICY)
         else:
-            self._tell({"event": "joined", "name": self._name(connection)})
+            self._tell("joined", lambda: {"name": self._name(connection)})
 
     def _refuse(self, connection: Connection, id: str, refused: Refused) -> None:
         self.counts["refused"] += 1
@@ -360,11 +360,11 @@ class Engine:
         if bucket.wait(now) > 0:
             self._close(connection, Refused(Code.TRY_AGAIN), TRY_LATER)
 
-    def _tell(self, event: dict[str, object]) -> None:
+    def _tell(self, event: str, fields: Callable[[], dict[str, object]]) -> None:
         if self.observer is None:
             return
         try:
-            self.observer(event)
+            self.observer({"event": event, **fields()})
         except Exception as error:
             # Without the error's text: it may quote the event.
             log.error("the owner cannot be told what happens any more: %s", type(error).__name__)
@@ -439,7 +439,7 @@ class Engine:
             if not owner.done():
                 owner.set_result(Refused(Code.TRY_AGAIN))
         self._close_all(Code.TRY_AGAIN, TRY_LATER)
-        self._tell({"event": "store_failed", "message": str(error)})
+        self._tell("store_failed", lambda: {"message": str(error)})
         self.tasks.start(self._reload(), "reloading")
 
     async def _reload(self) -> None:

@@ -169,7 +169,7 @@ def rename(context: Context, session: Session, command: commands.Rename) -> Deci
 
     def then(_: Changed) -> list[Effect]:
         context.directory.update(session.account, name=name)
-        told = TellOwner({"event": "renamed", "from": before, "to": name})
+        told = TellOwner("renamed", lambda: {"from": before, "to": name})
         return [Reply(events.Done(command.id)), Renamed(session.account), told]
 
     def refused(code: Code) -> Decision:

@@ -93,9 +93,10 @@ class CloseAll(Struct, frozen=True):
 
 
 class TellOwner(Struct, frozen=True):
-    """A line for the owner who is watching. Never kept: pairs of people stand in no log."""
+    """A line for the owner, worked out only if somebody is watching. Never kept: pairs of people stand in no log."""
 
-    event: dict[str, object]
+    event: str
+    fields: Callable[[], dict[str, object]]
 
 
 Effect = (

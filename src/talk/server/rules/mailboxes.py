@@ -46,7 +46,7 @@ def send(context: Context, session: Session, command: commands.Send) -> Decision
             Post(device, _item(change, number, outcome.at, contents[device]))
             for device, number in outcome.numbers.items()
         ]
-        return [stored, *posts, TellOwner(_told(context, session, change))]
+        return [stored, *posts, TellOwner("private", lambda: _told(context, change))]
 
     def refused(code: Code) -> Decision:
         if code is not Code.DEVICES_CHANGED:
@@ -72,7 +72,8 @@ def _check_sealed(raw: bytes) -> bytes:
 def _digest(to: str, contents: dict[str, bytes]) -> bytes:
     digest = hashlib.sha256(to.encode())
     for device in sorted(contents):
-        digest.update(b"\n" + device.encode() + b"\n" + hashlib.sha256(contents[device]).digest())
+        digest.update(b"\n%b %d\n" % (device.encode(), len(contents[device])))
+        digest.update(contents[device])
     return digest.digest()
 
 
@@ -80,12 +81,12 @@ def _item(change: DeliverMail, number: int, at: int, content: bytes) -> MailItem
     return MailItem(number, change.id, change.account, change.device, at, events.SEALED, content)
 
 
-def _told(context: Context, session: Session, change: DeliverMail) -> dict[str, object]:
+def _told(context: Context, change: DeliverMail) -> dict[str, object]:
     """What the owner may see of a private message: who, to whom, and its padded size."""
     theirs = context.directory.accounts[change.to].devices
     size = max((len(content) for device, content in change.contents.items() if device in theirs), default=0)
     names = context.directory.name_of
-    return {"event": "private", "from": names(session.account), "to": names(change.to), "bytes": size}
+    return {"from": names(change.account), "to": names(change.to), "bytes": size}
 
 
 def _changed(context: Context, id: str, found: dict[str, bytes]) -> list[Effect]:

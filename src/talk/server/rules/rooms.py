@@ -54,9 +54,11 @@ def say(context: Context, session: Session, command: commands.Say) -> Decision:
         record = Record(
             change.room, outcome.seq, change.id, change.account, change.device, outcome.at, change.kind, content
         )
-        name = context.directory.name_of(session.account)
-        told = TellOwner({"event": "message", "from": name, "text": command.text, "seq": outcome.seq})
-        return [stored, Publish(record), told]
+
+        def told() -> dict[str, object]:
+            return {"from": context.directory.name_of(change.account), "text": command.text, "seq": outcome.seq}
+
+        return [stored, Publish(record), TellOwner("message", told)]
 
     return Write(change, then)
 
@@ -88,7 +90,7 @@ def new_epoch(context: Context) -> Decision:
 
     def then(_: Changed) -> list[Effect]:
         context.directory.epoch = change.epoch
-        return [CloseAll(Code.NEW_EPOCH), TellOwner({"event": "new_epoch"})]
+        return [CloseAll(Code.NEW_EPOCH), TellOwner("new_epoch", dict)]
 
     return Write(change, then)
 
