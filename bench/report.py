@@ -133,17 +133,17 @@ def write(report: Report) -> None:
         (PICTURES / f"{name}.svg").write_text(svg(plot))
     RAW.write_text("".join(json.dumps(asdict(row)) + "\n" for row in report.rows))
     raw = "The raw output, a line for each case, server and round: [performance.jsonl](performance.jsonl)."
-    _between(PAGE, "servers", f"{report.text()}\n\n{raw}")
-    _between(README, "bench", summary(report.rows))
+    between(PAGE, "servers", f"{report.text()}\n\n{raw}")
+    between(README, "bench", summary(report.rows))
 
 
-def _between(page: Path, name: str, text: str) -> None:
+def between(page: Path, name: str, text: str, *, by: str = "make bench") -> None:
     """Replace what stands between the two marks of this name, if the page has them."""
-    begin, end = f"<!-- {name}: written by make bench -->", f"<!-- /{name} -->"
+    begin, end = f"<!-- {name}: written by {by} -->", f"<!-- /{name} -->"
     old = page.read_text()
     if begin in old and text:
         before, _, rest = old.partition(begin)
         page.write_text(f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}")
 
 
-__all__ = ["COLUMNS", "Report", "machine", "write"]
+__all__ = ["COLUMNS", "Report", "between", "machine", "write"]

@@ -124,7 +124,7 @@ async def test_acks_of_one_second_go_together(world: World, frames: Frames) -> N
 
 
 async def test_who_owes_many_acks_does_not_wait(world: World, frames: Frames) -> None:
-    asha, bob = await world.join("asha"), await world.join("bob")
+    asha, _ = await world.join("asha"), await world.join("bob")
     await frames.until_acks(2)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("talk.client.receiving.ACKS_WITHIN", 3600)
