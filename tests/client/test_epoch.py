@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 from tests.client.world import World
 
 from talk.client import Ended, Mark, Message, Notice, Online, PrivateMessage
@@ -45,6 +47,36 @@ async def test_people_go_on_after_a_restored_backup_and_are_told(world: World) -
     await world.stop_server()
     for person in (asha, bob):
         assert [message.text for message in await person.client.history()] == person.said()
+
+
+async def test_a_log_that_was_cut_short_and_filled_again_is_noticed(world: World) -> None:
+    """Its numbers reach as far as those that people know: only what stands there is not the same."""
+    asha, bob, chitra = [await world.join(name) for name in ("asha", "bob", "chitra")]
+    await asha.client.say("kept")
+    for person in (bob, chitra):
+        await person.wait_for(Message, text="kept")
+    await chitra.stop()
+    await world.stop_server()
+    file = world.folder / "server" / "talk.db"
+    before = shutil.copy(file, world.folder / "before.db")
+    await world.start_server()
+    await asha.client.say("lost")
+    await asha.client.send("bob", "lost too")
+    await bob.wait_for(Message, text="lost")
+    await bob.wait_for(PrivateMessage, text="lost too")
+    for person in (asha, bob):
+        await person.stop()
+    await world.stop_server()
+    shutil.copy(before, file)
+    await world.start_server()
+    chitra = await world.come_back(chitra)
+    await chitra.client.say("in its place")
+    await chitra.client.send("bob", "in its place too")
+    await chitra.client.sent()
+    bob = await world.come_back(bob)
+    await bob.wait_for(Notice, code="new_epoch")
+    await bob.wait_for(Message, text="in its place")
+    await bob.wait_for(PrivateMessage, text="in its place too")
 
 
 async def test_every_one_time_key_of_before_is_replaced(world: World) -> None:

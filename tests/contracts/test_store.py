@@ -16,6 +16,7 @@ from talk.server.ports import (
     Change,
     Changed,
     InviteRow,
+    LeftOff,
     Refusal,
     ReleaseName,
     RenameAccount,
@@ -57,7 +58,7 @@ async def test_everything_committed_is_there_after_a_restart(kept: Kept, lobby: 
     assert [row.account for row in before.accounts] == ["alice", "bob"]
     assert [record.id for record in await store.records(lobby, 0, 10, 1000)] == ["one"]
     assert [item.content for item in await store.mail("bob-1", 0, 10, 1000)] == [b"sealed for bob-1"]
-    assert await store.mail_head("alice-2") == 1
+    assert (await store.left_off("alice-2", 0, {})).mail_head == 1
     assert (await store.key_count("bob-1")).one_time == 1
     assert await store.identities(["alice"]) == {"alice": b"identity of alice"}
 
@@ -129,7 +130,7 @@ async def test_an_epoch_can_be_begun_and_numbers_go_on(store: Store, lobby: str)
     assert (await store.load()).epoch == "later"
     outcomes = await store.commit([say(lobby, "three"), send("four")])
     assert outcomes[0] == Appended(2, 10, True)
-    assert await store.mail_head("bob-1") == 2
+    assert (await store.left_off("bob-1", 0, {})).mail_head == 2
 
 
 # ---- accounts
@@ -359,4 +360,16 @@ async def test_acks_and_sweeps_of_nothing_are_no_errors(store: Store) -> None:
     await store.commit([register("alice")])
     outcomes = await store.commit([ack("alice-1", 5, 1, 2), ack("nobody-1", 1), Sweep(now=10**9, mail_before=10**9)])
     assert [outcome.notices for outcome in outcomes] == [(), (), ()]  # type: ignore[union-attr]
-    assert await store.mail_head("alice-1") == 0
+    assert (await store.left_off("alice-1", 0, {})).mail_head == 0
+
+
+async def test_what_stands_where_a_device_left_off(store: Store, lobby: str) -> None:
+    await store.commit([register("alice"), register("bob"), say(lobby, "one"), say(lobby, "two")])
+    await store.commit([send("first", devices=["bob-1"]), send("second", devices=["bob-1"])])
+    assert await store.left_off("bob-1", 1, {lobby: 2}) == LeftOff(2, "first", {lobby: "two"})
+    assert await store.left_off("bob-1", 3, {lobby: 3}) == LeftOff(2, "", {})
+    assert await store.left_off("bob-1", 0, {lobby: 0, "no-room": 1}) == LeftOff(2, "", {})
+    assert await store.left_off("nobody", 1, {}) == LeftOff(0, "", {})
+    await store.commit([ack("bob-1", 1)])
+    assert await store.left_off("bob-1", 1, {}) == LeftOff(2, "", {})
+    assert await store.left_off("bob-1", 2, {}) == LeftOff(2, "second", {})

@@ -254,7 +254,7 @@ class Stores(RuleBasedStateMachine):
             replace(snapshot, server_key=b"", rooms=tuple(replace(row, room=LOBBY) for row in snapshot.rooms)),
             [msgspec.structs.replace(record, room=LOBBY) for record in await store.records(room, 0, 1000, 10**6)],
             [await store.mail(device, 0, 1000, 10**6) for device in DEVICES],
-            [await store.mail_head(device) for device in DEVICES],
+            [(await store.left_off(device, 0, {})).mail_head for device in DEVICES],
             [await store.key_count(device) for device in DEVICES],
             await store.identities(ACCOUNTS),
         )

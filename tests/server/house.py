@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -16,7 +16,7 @@ from talk.protocol.ids import encode64, random_id
 from talk.protocol.keys import is_signature
 from talk.protocol.proofs import Channel, hello_bytes
 from talk.server.engine import Engine
-from talk.server.ports import Change, KeyCount, MailItem, Outcome, Record, Snapshot, StoreUnavailable
+from talk.server.ports import Change, KeyCount, LeftOff, MailItem, Outcome, Record, Snapshot, StoreUnavailable
 from talk.server.rules import owner
 from talk.server.rules.directory import Directory
 from talk.server.rules.server_key import ServerKey
@@ -190,9 +190,11 @@ class Peer:
         await self.done(self.resuming(room, mail))
         return await self.next(events.Live, lives + 1)
 
-    def resuming(self, room: int = 0, mail: int = 0) -> commands.Resume:
+    def resuming(self, room: int = 0, mail: int = 0, *, room_id: str = "", mail_id: str = "") -> commands.Resume:
         assert self.welcome is not None
-        return commands.Resume(random_id(), self.welcome.epoch, {self.welcome.rooms[0].room: room}, mail)
+        lobby = self.welcome.rooms[0].room
+        ids = {lobby: room_id} if room_id else {}
+        return commands.Resume(random_id(), self.welcome.epoch, {lobby: room}, mail, ids, mail_id)
 
     def saying(self, text: str, id: str = "") -> commands.Say:
         assert self.welcome is not None
@@ -254,9 +256,9 @@ class TurnableStore(MemoryStore):
         await self._turn("key_count", self.reading)
         return await super().key_count(device)
 
-    async def mail_head(self, device: str) -> int:
-        await self._turn("mail_head", self.reading)
-        return await super().mail_head(device)
+    async def left_off(self, device: str, mail: int, rooms: Mapping[str, int]) -> LeftOff:
+        await self._turn("left_off", self.reading)
+        return await super().left_off(device, mail, rooms)
 
     async def _turn(self, what: str, gate: asyncio.Event) -> None:
         self.asked.append(what)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from talk.protocol import commands, events, wire
 from talk.protocol.errors import Code
 from talk.protocol.limits import GAP_TAIL, MAX_BEHIND, MAX_PAGE
 from talk.server import delivery
-from talk.server.ports import AppendRecord, DeliverMail
+from talk.server.ports import AppendRecord, DeliverMail, LeftOff
 
 
 async def fill(house: House, first: int, last: int, text: str = "line") -> None:
@@ -408,15 +409,15 @@ class TestCatchingUp:
         asha, bob = await house.join("asha"), await house.join("bob")
         assert asha.phone
         assert bob.phone
-        mail_head, phone, to = house.store.mail_head, asha.phone, bob.phone.person
+        left_off, phone, to = house.store.left_off, asha.phone, bob.phone.person
 
-        async def late(device: str) -> int:
-            head = await mail_head(device)
-            if head == 0:
+        async def late(device: str, mail: int, rooms: Mapping[str, int]) -> LeftOff:
+            found = await left_off(device, mail, rooms)
+            if found.mail_head == 0:
                 await asha.stored(send(phone, to))
-            return head
+            return found
 
-        house.store.mail_head = late  # type: ignore[method-assign]
+        house.store.left_off = late  # type: ignore[method-assign]
         bob.drop()
         back = house.connect()
         await back.login(bob.phone)

@@ -42,7 +42,7 @@ def take_mail(db: Database, mail: events.Mail, now: int, *, final: bool) -> list
             told = _take_sealed(db, mail, now, final=final)
         case events.UNDECRYPTABLE | events.EXPIRED:
             told = [*_take_notice(db, mail, profile.own.device, now)]
-    db.run("UPDATE profile SET mail = ?", mail.n)
+    db.run("UPDATE profile SET mail = ?, mail_id = ?", mail.n, mail.id)
     return told
 
 

@@ -149,7 +149,14 @@ class OnlineSession:
         await self._wire.send(commands.ListPeople(id=random_id()))
         rooms = {room.room: profile.rooms.get(room.room, 0) for room in welcome.rooms}
         self._receiver.expect(sum(max(0, room.head - rooms[room.room]) for room in welcome.rooms))
-        resume = commands.Resume(id=random_id(), epoch=welcome.epoch, rooms=rooms, mail=profile.mail)
+        resume = commands.Resume(
+            random_id(),
+            welcome.epoch,
+            rooms,
+            profile.mail,
+            {room: id for room, id in profile.room_ids.items() if room in rooms},
+            profile.mail_id,
+        )
         await self.answers.ask(resume, events.Done)
         # Not before: a server whose file was put back finds out by our cursor, and has mail that only looks read.
         await self._receiver.acknowledge()

@@ -28,7 +28,11 @@ NOT_ALLOWED = "(a text that is not allowed, so it is not shown)"
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Who this profile is and how far it has read. `registered` says whether the server knows it."""
+    """Who this profile is and how far it has read. `registered` says whether the server knows it.
+
+    `mail_id` is the id of the mail with the number `mail`, `room_ids` of the lines at the numbers in `rooms`, as far as
+    they are known.
+    """
 
     own: Own
     link: str
@@ -38,21 +42,25 @@ class Profile:
     mail: int
     shown: int
     rooms: dict[str, int]
+    mail_id: str
+    room_ids: dict[str, str]
 
 
 def create(db: Database, server: str, link: str, name: str) -> None:
     """Make the keys and the empty profile. Errors: ProfileExists."""
     identity.create_profile(db, server)
-    db.run("INSERT INTO profile VALUES (1, ?, ?, 0, '', 0, 0)", link, name)
+    db.run("INSERT INTO profile VALUES (1, ?, ?, 0, '', 0, 0, '')", link, name)
 
 
 def load(db: Database) -> Profile | None:
     """The profile in this database, or None while it is new."""
-    row = db.one("SELECT link, name, registered, epoch, mail, shown FROM profile")
+    row = db.one("SELECT link, name, registered, epoch, mail, shown, mail_id FROM profile")
     if row is None:
         return None
-    rooms: dict[str, int] = dict(db.all("SELECT room, seq FROM rooms LIMIT 1000"))
-    return Profile(own(db), row[0], row[1], bool(row[2]), row[3], row[4], row[5], rooms)
+    rooms = db.all("SELECT room, seq, id FROM rooms LIMIT 1000")
+    seqs = {room: seq for room, seq, _ in rooms}
+    ids = {room: id for room, _, id in rooms if id}
+    return Profile(own(db), row[0], row[1], bool(row[2]), row[3], row[4], row[5], seqs, row[6], ids)
 
 
 def loaded(db: Database) -> Profile:
@@ -91,7 +99,7 @@ def welcomed(db: Database, welcome: events.Welcome, *, at_head: bool) -> None:
     set_name(db, shown_name(welcome.name))
     for room in welcome.rooms:
         db.run(
-            "INSERT INTO rooms VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET name = excluded.name",
+            "INSERT INTO rooms VALUES (?, ?, ?, '') ON CONFLICT DO UPDATE SET name = excluded.name",
             room.room,
             room.name,
             room.head if at_head else 0,
@@ -107,10 +115,10 @@ def welcomed(db: Database, welcome: events.Welcome, *, at_head: bool) -> None:
 
 def set_epoch(db: Database, epoch: str, rooms: dict[str, int]) -> None:
     """Count from here in a new epoch. What was received before stays."""
-    db.run("UPDATE profile SET epoch = ?, mail = 0", epoch)
+    db.run("UPDATE profile SET epoch = ?, mail = 0, mail_id = ''", epoch)
     db.run("DELETE FROM undecryptable")
     for room, seq in rooms.items():
-        db.run("UPDATE rooms SET seq = ? WHERE room = ?", seq, room)
+        db.run("UPDATE rooms SET seq = ?, id = '' WHERE room = ?", seq, room)
         db.run("UPDATE messages SET seq = 0 WHERE conversation = ? AND seq > ?", room, seq)
 
 
@@ -124,7 +132,8 @@ def take_room_events(db: Database, batch: list[events.RoomEvent]) -> None:
     """Keep these events and move each room's cursor on. What is known already changes nothing but its place."""
     me = own(db)
     for event in batch:
-        if not db.run("UPDATE rooms SET seq = max(seq, ?) WHERE room = ?", event.seq, event.room):
+        moved = "UPDATE rooms SET id = iif(?1 >= seq, ?2, id), seq = max(seq, ?1) WHERE room = ?3"
+        if not db.run(moved, event.seq, event.id, event.room):
             continue  # of a room that this profile is not in
         if event.device == me.device:
             # Until now it stood where it was written; rows are in the order in which everybody reads them.
@@ -170,7 +179,7 @@ def lobby(db: Database) -> str:
 
 def skip_to(db: Database, room: str, seq: int) -> None:
     """The server will not send what comes before; `history` reads it."""
-    db.run("UPDATE rooms SET seq = max(seq, ?) WHERE room = ?", seq, room)
+    db.run("UPDATE rooms SET id = iif(?1 > seq, '', id), seq = max(seq, ?1) WHERE room = ?2", seq, room)
 
 
 def received_after(db: Database, row: int, limit: int) -> list[tuple[int, Message | PrivateMessage | None]]:

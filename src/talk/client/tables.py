@@ -60,4 +60,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             row INTEGER PRIMARY KEY, id TEXT NOT NULL, sender TEXT NOT NULL, sender_device TEXT NOT NULL,
             recipient TEXT NOT NULL, at INTEGER NOT NULL, sizes TEXT NOT NULL, ciphertext TEXT NOT NULL) STRICT""",
     ),
+    (
+        # What stands at these numbers: the id of the mail `mail`, of the line `seq`; '' while it is not known.
+        "ALTER TABLE profile ADD COLUMN mail_id TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE rooms ADD COLUMN id TEXT NOT NULL DEFAULT ''",
+    ),
 )

@@ -59,13 +59,16 @@ class Resume(Struct, tag="resume", frozen=True):
     """Ask for what was missed and for everything from then on.
 
     `rooms` says per room the last sequence number that is known (0 for none); `mail` the last mail number that was
-    worked through. Both count only in the epoch they were seen in.
+    worked through. Both count only in the epoch they were seen in. `room_ids` and `mail_id` say what stood there, where
+    that is known: a server that lost it, and was given something else in its place, begins a new epoch.
     """
 
     id: MessageId
     epoch: Epoch
     rooms: Annotated[dict[RoomId, Number], Meta(max_length=1_000)]
     mail: Number = 0
+    room_ids: Annotated[dict[RoomId, MessageId], Meta(max_length=1_000)] = {}
+    mail_id: OptionalId = ""
 
 
 class Say(Struct, tag="say", frozen=True):

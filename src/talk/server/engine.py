@@ -268,8 +268,8 @@ class Engine:
                 return await self._store.identities(accounts)
             case decisions.KeysLeft(device):
                 return await self._store.key_count(device)
-            case decisions.MailHead(device):
-                return await self._store.mail_head(device)
+            case decisions.WhereLeftOff(device, mail, rooms):
+                return await self._store.left_off(device, mail, rooms)
 
     def _answered(self, connection: Connection) -> None:
         connection.unanswered -= 1

@@ -16,7 +16,7 @@ What is made for every message is a msgspec Struct: a frozen dataclass takes 2 Â
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -74,6 +74,17 @@ class MailItem(Struct, frozen=True, gc=False):
     at: int
     kind: str
     content: bytes
+
+
+class LeftOff(Struct, frozen=True, gc=False):
+    """What stands where a device left off, with the number of the newest mail that it ever got (0 for none).
+
+    `mail_id` is "" where nothing stands any more; `room_ids` has no entry for a number that the room does not have.
+    """
+
+    mail_head: int
+    mail_id: str
+    room_ids: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,8 +369,8 @@ class Store(Protocol):
     async def mail(self, device: str, after: int, limit: int, max_bytes: int) -> list[MailItem]:
         """Mail with n > after, ascending, not removed: at most `limit`, and no more after `max_bytes` of content."""
 
-    async def mail_head(self, device: str) -> int:
-        """The number of the newest mail this device ever got; 0 for none."""
+    async def left_off(self, device: str, mail: int, rooms: Mapping[str, int]) -> LeftOff:
+        """What stands today where a device left off: at this number of its mail, and at these numbers of rooms."""
 
     async def identities(self, accounts: Sequence[str]) -> dict[str, bytes]:
         """The identity JSON of those accounts that exist."""

@@ -129,6 +129,31 @@ class TestNewEpoch:
         assert (await house.store.load()).epoch == house.context.directory.epoch
         assert {"event": "new_epoch"} in house.told
 
+    @pytest.mark.parametrize("where", ["room", "mail"])
+    async def test_something_else_where_somebody_left_off_starts_one(self, house: House, where: str) -> None:
+        """A log that was cut short and filled again has as many lines as the client knows, and others."""
+        asha, bob = await house.join("asha"), await house.join("bob")
+        assert asha.phone
+        assert bob.phone
+        said, sent = asha.saying("line"), send(asha.phone, bob.phone.person)
+        await asha.stored(said)
+        await asha.stored(sent)
+        ids = {"room_id": said.id, "mail_id": sent.id}
+        await bob.done(bob.resuming(1, 1, **ids))
+        bob.tell(bob.resuming(1, 1, **ids | {f"{where}_id": "other"}))
+        error = await bob.closed()
+        assert error
+        assert error.code == Code.NEW_EPOCH
+
+    async def test_what_was_removed_since_is_not_compared(self, house: House) -> None:
+        asha, bob = await house.join("asha"), await house.join("bob")
+        assert asha.phone
+        assert bob.phone
+        await asha.stored(send(asha.phone, bob.phone.person))
+        await bob.done(bob.acking(1, id="a"))
+        await bob.done(bob.resuming(0, 1, mail_id="other"))
+        assert not bob.door.closed
+
     async def test_the_next_one_in_the_same_run_is_refused(self, house: House) -> None:
         asha = await house.join("asha")
         asha.tell(asha.resuming(room=1))

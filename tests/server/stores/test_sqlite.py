@@ -365,7 +365,7 @@ async def test_a_disk_that_takes_no_more_fails_the_whole_batch_and_only_that(pat
         with file_size_limit(wal + 100_000), pytest.raises(StoreUnavailable, match="safe"):
             await store.commit(batch)
         assert [record.id for record in await store.records(lobby, 0, 10, 1000)] == ["one"]
-        assert await store.mail_head("bob-1") == 1
+        assert (await store.left_off("bob-1", 0, {})).mail_head == 1
         assert (await store.load()).rooms[0].head == 1
         # The same batch later, none of it new to the store before.
         outcomes = await store.commit(batch)

@@ -134,13 +134,15 @@ class KeysLeft(Struct, frozen=True):
     device: str
 
 
-class MailHead(Struct, frozen=True):
-    """Read the number of a device's newest mail."""
+class WhereLeftOff(Struct, frozen=True):
+    """Read what stands where a device left off: at this number of its mail, and at these numbers of rooms."""
 
     device: str
+    mail: int
+    rooms: dict[str, int]
 
 
-Query = Records | Identities | KeysLeft | MailHead
+Query = Records | Identities | KeysLeft | WhereLeftOff
 
 
 class Read(Struct, frozen=True):

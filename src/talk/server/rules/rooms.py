@@ -12,18 +12,18 @@ from talk.protocol.errors import Code, Refused
 from talk.protocol.ids import hash_id
 from talk.protocol.limits import MAX_FRAME
 from talk.protocol.text import check_room_text
-from talk.server.ports import Appended, AppendRecord, Changed, Record, StartEpoch
+from talk.server.ports import Appended, AppendRecord, Changed, LeftOff, Record, StartEpoch
 from talk.server.rules.decisions import (
     CloseAll,
     Decision,
     Effect,
     Follow,
-    MailHead,
     Publish,
     Read,
     Records,
     Reply,
     TellOwner,
+    WhereLeftOff,
     Write,
 )
 from talk.server.rules.session import Context, Session
@@ -64,22 +64,35 @@ def say(context: Context, session: Session, command: commands.Say) -> Decision:
 
 
 def resume(context: Context, session: Session, command: commands.Resume) -> Decision:
-    """Start passing on what was missed. A cursor beyond the head means that the store was set back: a new epoch."""
+    """Start passing on what was missed. A cursor beyond the head, or where something else stands than the client had,
+    means that the store was set back: a new epoch.
+    """
     if command.epoch != context.directory.epoch:
         raise Refused(Code.NEW_EPOCH)
     for room in command.rooms:
         _check_room(context, room)
 
-    def with_mail_head(head: int) -> Decision:
-        heads = context.directory.rooms
-        beyond = command.mail > head or any(seq > heads[room].head for room, seq in command.rooms.items())
-        if not beyond:
-            return [Follow(events.Done(command.id), command.rooms, command.mail, head)]
+    def with_today(today: LeftOff) -> Decision:
+        if not (_is_beyond(context, command, today) or _is_other(command, today)):
+            return [Follow(events.Done(command.id), command.rooms, command.mail, today.mail_head)]
         if not context.directory.may_have_been_restored:
-            raise Refused(Code.BAD_REQUEST, detail="a cursor lies beyond the end of its room")
+            raise Refused(Code.BAD_REQUEST, detail="a cursor lies where this server never was")
         return new_epoch(context)
 
-    return Read(MailHead(session.device), with_mail_head)
+    known = {room: seq for room, seq in command.rooms.items() if room in command.room_ids}
+    return Read(WhereLeftOff(session.device, command.mail, known), with_today)
+
+
+def _is_beyond(context: Context, command: commands.Resume, today: LeftOff) -> bool:
+    heads = context.directory.rooms
+    return command.mail > today.mail_head or any(seq > heads[room].head for room, seq in command.rooms.items())
+
+
+def _is_other(command: commands.Resume, today: LeftOff) -> bool:
+    """Whether something else stands where the client left off. What was removed since cannot be compared."""
+    if command.mail_id and today.mail_id not in ("", command.mail_id):
+        return True
+    return any(id != command.room_ids[room] for room, id in today.room_ids.items())
 
 
 def new_epoch(context: Context) -> Decision:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -30,6 +30,7 @@ from talk.server.ports import (
     DeliverMail,
     InviteRow,
     KeyCount,
+    LeftOff,
     MailItem,
     Noticed,
     Outcome,
@@ -137,9 +138,13 @@ class MemoryStore:
         items = [item for n, item in self._mailbox(device).items.items() if n > after]
         return fitting(items[: max(limit, 0)], max_bytes)
 
-    async def mail_head(self, device: str) -> int:
+    async def left_off(self, device: str, mail: int, rooms: Mapping[str, int]) -> LeftOff:
         self._check_open()
-        return self._mailbox(device).head
+        mailbox = self._mailbox(device)
+        item = mailbox.items.get(mail)
+        logs = {room: self._records.get(room, []) for room in rooms}
+        ids = {room: logs[room][seq - 1].id for room, seq in rooms.items() if 0 < seq <= len(logs[room])}
+        return LeftOff(mailbox.head, item.id if item else "", ids)
 
     async def identities(self, accounts: Sequence[str]) -> dict[str, bytes]:
         self._check_open()

@@ -12,12 +12,12 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from talk.server.ports import Change, KeyCount, MailItem, Outcome, Record, Snapshot, StoreUnavailable
+from talk.server.ports import Change, KeyCount, LeftOff, MailItem, Outcome, Record, Snapshot, StoreUnavailable
 from talk.server.stores import sqlite_reads
 from talk.server.stores.sqlite_backup import restore, write_backup
 from talk.server.stores.sqlite_changes import key_count
@@ -102,8 +102,8 @@ class SqliteStore:
     async def mail(self, device: str, after: int, limit: int, max_bytes: int) -> list[MailItem]:
         return await self._read(sqlite_reads.mail, device, after, limit, max_bytes)
 
-    async def mail_head(self, device: str) -> int:
-        return await self._read(sqlite_reads.mail_head, device)
+    async def left_off(self, device: str, mail: int, rooms: Mapping[str, int]) -> LeftOff:
+        return await self._read(sqlite_reads.left_off, device, mail, dict(rooms))
 
     async def identities(self, accounts: Sequence[str]) -> dict[str, bytes]:
         return await self._read(sqlite_reads.identities, tuple(accounts))

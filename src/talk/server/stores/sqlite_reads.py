@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from talk.protocol.limits import MAX_NUMBER
-from talk.server.ports import AccountRow, InviteRow, MailItem, Record, RoomRow, Snapshot
+from talk.server.ports import AccountRow, InviteRow, LeftOff, MailItem, Record, RoomRow, Snapshot
 from talk.server.stores.pages import fitting
 
 _AT_ONCE = 100  # values in one list of a statement
@@ -59,9 +59,18 @@ def mail(db: sqlite3.Connection, device: str, after: int, limit: int, max_bytes:
     return fitting((MailItem(*row) for row in db.execute(asked, (device, after, max(limit, 0)))), max_bytes)
 
 
-def mail_head(db: sqlite3.Connection, device: str) -> int:
-    row = db.execute("SELECT head FROM mailboxes WHERE device = ?", (device,)).fetchone()
-    return int(row[0]) if row else 0
+def left_off(db: sqlite3.Connection, device: str, mail: int, rooms: dict[str, int]) -> LeftOff:
+    asked = (
+        "SELECT head, (SELECT id FROM mail WHERE device = mailboxes.device AND n = ?) FROM mailboxes WHERE device = ?"
+    )
+    head, mail_id = db.execute(asked, (mail, device)).fetchone() or (0, None)
+    found = ((room, _record_id(db, room, seq)) for room, seq in rooms.items())
+    return LeftOff(head, mail_id or "", {room: id for room, id in found if id})
+
+
+def _record_id(db: sqlite3.Connection, room: str, seq: int) -> str:
+    row = db.execute("SELECT id FROM records WHERE room = ? AND seq = ?", (room, seq)).fetchone()
+    return str(row[0]) if row else ""
 
 
 def identities(db: sqlite3.Connection, accounts: Sequence[str]) -> dict[str, bytes]:
