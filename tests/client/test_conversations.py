@@ -620,7 +620,7 @@ async def test_a_profile_of_version_1_is_brought_up_to_date(world: World, monkey
             "INSERT INTO messages (conversation, id, account, device, name, text, at, seq, mark)"
             " VALUES (?, ?, ?, ?, 'x', 'text', 5, ?, ?)"
         )
-        db.run("INSERT INTO rooms VALUES ('room', 'lobby', 3)")
+        db.run("INSERT INTO rooms (room, name, seq) VALUES ('room', 'lobby', 3)")
         db.run(insert, "room", "a", "@other", "theirs", 1, "")
         db.run(insert, "room", "b", me.account, me.device, 2, "")
         db.run(insert, "room", "c", "@other", "theirs", None, "")

@@ -198,7 +198,9 @@ def _self_signing(db: Database) -> tuple[bytes, Identity]:
 
 def _make_second(db: Database, server: str, shown: Identity, seed: bytes, link: str, name: str) -> Identity:
     identity.create_second_device(db, server, shown, seed)
-    db.run("INSERT INTO profile VALUES (1, ?, ?, 1, '', 0, 0)", link, name)
+    db.run(
+        "INSERT INTO profile (id, link, name, registered, epoch, mail, shown) VALUES (1, ?, ?, 1, '', 0, 0)", link, name
+    )
     db.run("INSERT INTO own_names VALUES (?)", name)
     return identity.public_identity(db)
 

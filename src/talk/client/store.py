@@ -49,7 +49,9 @@ class Profile:
 def create(db: Database, server: str, link: str, name: str) -> None:
     """Make the keys and the empty profile. Errors: ProfileExists."""
     identity.create_profile(db, server)
-    db.run("INSERT INTO profile VALUES (1, ?, ?, 0, '', 0, 0, '')", link, name)
+    db.run(
+        "INSERT INTO profile (id, link, name, registered, epoch, mail, shown) VALUES (1, ?, ?, 0, '', 0, 0)", link, name
+    )
 
 
 def load(db: Database) -> Profile | None:
@@ -99,7 +101,7 @@ def welcomed(db: Database, welcome: events.Welcome, *, at_head: bool) -> None:
     set_name(db, shown_name(welcome.name))
     for room in welcome.rooms:
         db.run(
-            "INSERT INTO rooms VALUES (?, ?, ?, '') ON CONFLICT DO UPDATE SET name = excluded.name",
+            "INSERT INTO rooms (room, name, seq) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET name = excluded.name",
             room.room,
             room.name,
             room.head if at_head else 0,

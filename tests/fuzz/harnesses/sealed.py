@@ -33,7 +33,9 @@ def _talking() -> tuple[Party, Party]:
     bob.open(alice.seal(bob, "first"))
     alice.open(bob.seal(alice, "second"))
     migrate(bob.db, "client", MIGRATIONS)
-    bob.db.run("INSERT INTO profile VALUES (1, '', 'bob', 1, '', 0, 0)")
+    bob.db.run(
+        "INSERT INTO profile (id, link, name, registered, epoch, mail, shown) VALUES (1, '', 'bob', 1, '', 0, 0)"
+    )
     bob.db.run("INSERT INTO own_names VALUES ('bob')")
     atexit.register(alice.db.close)
     atexit.register(bob.db.close)
