@@ -9,6 +9,7 @@ import re
 import sqlite3
 import ssl
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -118,7 +119,8 @@ class Report:
     def _about(self) -> str:
         versions = "; ".join(f"{kind.name}: {kind.version()}" for kind in PEERS if kind.name not in self.absent)
         absent = "".join(f" Not run: {why}." for why in self.absent.values())
-        rounds = max((row.round for row in self.rows), default=0)
+        times = Counter((row.case, row.server, row.at) for row in self.rows).values() or [0]
+        rounds = f"{min(times)} to {max(times)}" if min(times) < max(times) else f"{max(times)}"
         return (
             f"Measured by `{'python -m bench --short' if self.short else 'make bench'}` on "
             f"{datetime.now(UTC):%Y-%m-%d}, {rounds} rounds, medians (smallest–largest): {self.machine}, "
