@@ -136,6 +136,22 @@ async def test_who_owes_many_acks_does_not_wait(world: World, frames: Frames) ->
     assert [decoded(frame)["mail"] for kind, frame in frames if kind == "ack"] == [0, 0, 3]
 
 
+async def test_what_could_not_be_opened_is_asked_for_behind_very_much_that_was_missed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer comes behind all of it, when nobody works it off yet."""
+    monkeypatch.setattr("talk.client.backlog.FAR_BEHIND", 5)
+    asha, bob = await world.join("asha"), await world.join("bob")
+    await bob.run(store.put_undecryptable, 1, "a device")  # as when he leaves before the server has answered his ack
+    await bob.stop()
+    for number in range(20):
+        await asha.client.say(f"line {number}")
+    await asha.client.sent()
+    bob = await world.come_back(bob)
+    await bob.wait_for(Message, text="line 19")
+    await bob.client.live()
+
+
 async def test_a_receipt_that_grows_before_it_is_sealed_loses_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

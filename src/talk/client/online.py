@@ -159,7 +159,8 @@ class OnlineSession:
         )
         await self.answers.ask(resume, events.Done)
         # Not before: a server whose file was put back finds out by our cursor, and has mail that only looks read.
-        await self._receiver.acknowledge()
+        with self._receiver.backlog.asking():  # nobody works it off yet, and the answer comes behind what was missed
+            await self._receiver.acknowledge()
 
     async def _begin_epoch(self, profile: store.Profile, welcome: events.Welcome) -> None:
         """The server was set back: find the last message that both know, count from there, replace all keys."""
