@@ -8,10 +8,11 @@ Samples the server with `perf` (apt install linux-perf) in the cases that have a
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -39,7 +40,7 @@ RUNS: tuple[tuple[str, Callable[..., Iterator[Row]], Sizes], ...] = (
 class Sampled(Talk):
     """A server that `perf` watches between each two questions for its time: the last two are around what counts."""
 
-    shares: Counter[str]
+    shares: dict[str, float]
     _perf: subprocess.Popen[bytes] | None = None
 
     def cpu(self) -> float:
@@ -59,20 +60,23 @@ class Sampled(Talk):
         return self.folder / "perf.data"
 
 
-def _shares(file: Path) -> Counter[str]:
+def _shares(file: Path) -> dict[str, float]:
     """Part of all samples, by the name of its part."""
     command = ["perf", "report", "-i", str(file), "--sort", "dso", "--stdio"]
     text = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    shares: Counter[str] = Counter()
+    shares: dict[str, float] = defaultdict(float)
     for share, name in re.findall(r"^\s*([\d.]+)%\s+(\S+)", text, re.MULTILINE):
         part = next((part for part, pattern in PARTS if re.search(pattern, name)), "the rest")
-        shares[part] += float(share) / 100  # type: ignore[assignment]
+        shares[part] += float(share) / 100
     return shares
 
 
 def main() -> int:
+    if shutil.which("perf") is None:
+        print("perf is not installed: apt install linux-perf", file=sys.stderr)
+        return 2
     take_a_core()
-    columns: list[tuple[str, float, Counter[str]]] = []
+    columns: list[tuple[str, float, dict[str, float]]] = []
     with tempfile.TemporaryDirectory(prefix="talk-bench-stores-") as made:
         for title, case, sizes in RUNS:
             [row] = case(Place(sizes, Path(made)), Sampled)
@@ -84,15 +88,19 @@ def main() -> int:
     return 0
 
 
-def _table(columns: list[tuple[str, float, Counter[str]]]) -> str:
-    lines = [f"| µs | {' | '.join(title for title, _, _ in columns)} |", "|---|" + "---:|" * len(columns)]
-    for part in [*(name for name, _ in PARTS), "the rest"]:
-        cells = [
-            f"{each * shares[part]:.2f}" if each < 20 else f"{each * shares[part]:.0f}" for _, each, shares in columns
-        ]
-        lines.append(f"| {part} | {' | '.join(cells)} |")
-    sums = [f"{each:.2f}" if each < 20 else f"{each:.0f}" for _, each, _ in columns]
-    return "\n".join([*lines, f"| **all** | {' | '.join(sums)} |"])
+def _table(columns: list[tuple[str, float, dict[str, float]]]) -> str:
+    rows = [("µs", [title for title, _, _ in columns])]
+    rows += [
+        (part, [_cell(each, shares[part]) for _, each, shares in columns])
+        for part in (*(name for name, _ in PARTS), "the rest")
+    ]
+    rows.append(("**all**", [_cell(each, 1) for _, each, _ in columns]))
+    first, *others = (f"| {name} | {' | '.join(cells)} |" for name, cells in rows)
+    return "\n".join([first, "|---|" + "---:|" * len(columns), *others])
+
+
+def _cell(each: float, part: float) -> str:
+    return f"{each * part:.{2 if each < 20 else 0}f}"
 
 
 if __name__ == "__main__":
