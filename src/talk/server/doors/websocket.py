@@ -166,8 +166,9 @@ class WebSocketConnection(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def eof_received(self) -> None:
-        self._ws.receive_eof()
-        self._handle_events()
+        if self._core is not None:
+            self._core.receive_eof()
+            self._handle_events()
 
     def pause_writing(self) -> None:
         # Who does not read gets no answers, so what they ask meanwhile has to wait outside.

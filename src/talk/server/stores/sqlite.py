@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -21,15 +20,16 @@ from talk.server.ports import Change, KeyCount, LeftOff, MailItem, Outcome, Reco
 from talk.server.stores import sqlite_reads
 from talk.server.stores.sqlite_backup import restore, write_backup
 from talk.server.stores.sqlite_changes import key_count
-from talk.server.stores.sqlite_errors import RESTORE, when_opening, when_reading
+from talk.server.stores.sqlite_errors import RESTORE, when_opening
 from talk.server.stores.sqlite_file import connect
+from talk.server.stores.sqlite_readers import Readers
 from talk.server.stores.sqlite_writer import Writer
 
 __all__ = ["SqliteStore", "restore"]
 
 log = logging.getLogger(__name__)
 
-READERS = 2  # threads, each with a connection
+READERS = 2  # threads
 INTERRUPT_AGAIN = 0.05  # seconds; an interrupt between two statements goes unheard
 
 _LOOK = "PRAGMA quick_check(1)"
@@ -48,7 +48,7 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._writer: Writer | None = None
-        self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        self._readers: list[sqlite3.Connection] = []
         self._looking: sqlite3.Connection | None = None
         self._closing = threading.Event()
         self._trusted = False
@@ -66,7 +66,7 @@ class SqliteStore:
             self._writing.submit(self._close)
             self._writing.shutdown(wait=False)
             raise
-        self._reading = ThreadPoolExecutor(READERS, "store-reading")
+        self._reading = Readers(self._readers, asyncio.get_running_loop())
         self._aside = ThreadPoolExecutor(1, "store-aside")
         self._is_open = True
         if not self._trusted:
@@ -79,7 +79,7 @@ class SqliteStore:
         self._is_open = False
         self._closing.set()
         await self._end_aside()
-        await asyncio.to_thread(self._reading.shutdown)
+        await self._reading.close()
         await self._run(self._writing, self._close)
         self._writing.shutdown(wait=False)
 
@@ -126,30 +126,20 @@ class SqliteStore:
 
     async def _read(self, query: Callable[..., T], *args: object) -> T:
         self._check_open()
-        return await self._run(self._reading, self._with_reader, query, *args)
-
-    def _with_reader(self, query: Callable[..., T], *args: object) -> T:
-        db = self._idle.get_nowait()  # there are as many as threads
-        try:
-            return query(db, *args)
-        except (sqlite3.Error, UnicodeError) as error:
-            raise when_reading(error) from error
-        finally:
-            self._idle.put(db)
+        return await self._reading.ask(query, *args)
 
     def _open(self) -> None:
         self._writer = Writer(self._path)
         self._trusted = self._writer.was_clean
         try:
-            for _ in range(READERS):
-                self._idle.put(connect(self._path, read_only=True))
+            self._readers = [connect(self._path, read_only=True) for _ in range(READERS)]
         except sqlite3.Error as error:
             raise when_opening(error, self._path) from error
 
     def _close(self) -> None:
         # The writer last: who closes last empties the write-ahead log.
-        while not self._idle.empty():
-            self._idle.get_nowait().close()
+        for reader in self._readers:
+            reader.close()
         if self._writer is not None:
             self._writer.close(trusted=self._trusted)
             self._writer = None
