@@ -81,14 +81,14 @@ def main() -> int:
         for title, case, sizes in RUNS:
             [row] = case(Place(sizes, Path(made)), Sampled)
             columns.append((title, 1e6 * row.values["cpu_each"], Sampled.shares))
-    text = _table(columns)
+    text = table(columns)
     print(text)
     if "--write" in sys.argv:
         between(PAGE, "floor", text, by="python -m bench.floor")
     return 0
 
 
-def _table(columns: list[tuple[str, float, dict[str, float]]]) -> str:
+def table(columns: list[tuple[str, float, dict[str, float]]]) -> str:
     rows = [("µs", [title for title, _, _ in columns])]
     rows += [
         (part, [_cell(each, shares[part]) for _, each, shares in columns])

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,6 +17,8 @@ from bench.servers.kernel import Kernel
 from bench.servers.peer import Peer
 from bench.servers.talk import Talk
 from bench.tables import table
+
+from bench import floor
 
 pytestmark = [
     pytest.mark.online,
@@ -66,6 +69,25 @@ def test_a_plot_is_a_picture_with_a_line_for_each_server() -> None:
     assert len(lines) == 2
     assert slope(plot.lines["one"]) == pytest.approx(0)
     assert slope(plot.lines["other"]) == pytest.approx(1)
+
+
+def can_sample() -> bool:
+    if shutil.which("perf") is None:
+        return False
+    command = ["perf", "record", "-q", "-o", os.devnull, "true"]
+    return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not can_sample(), reason="perf is not there, or may not look at other processes")
+def test_the_floor_says_for_all_of_the_time_where_it_goes(tmp_path: Path) -> None:
+    [row] = CASES["fan-out"](Place(replace(SMALL, rates=(600,), seconds=1.0), tmp_path), floor.Sampled)
+    shares = floor.Sampled.shares
+    assert sum(shares.values()) == pytest.approx(1, abs=0.05)
+    assert shares["Python"] > 0.1
+    assert shares["the kernel: sockets, files, threads"] > 0.1
+    assert shares["the rest"] < 0.1
+    text = floor.table([("here", 1e6 * row.values["cpu_each"], shares)])
+    assert all(f"| {part} |" in text for part, _ in floor.PARTS)
 
 
 TAKES_ONE = """
