@@ -13,7 +13,21 @@ from talk.client import ProfileError
 from talk.encryption.database import FILE
 from talk.server.app import ServeError
 
-COMMANDS = ("serve", "join", "send", "list", "stop", "invite", "kick", "ban", "unban", "name", "backup", "restore")
+COMMANDS = (
+    "serve",
+    "join",
+    "send",
+    "list",
+    "stop",
+    "invite",
+    "revoke",
+    "kick",
+    "ban",
+    "unban",
+    "name",
+    "backup",
+    "restore",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -20,6 +20,7 @@ from talk.server.ports import (
     Refusal,
     ReleaseName,
     RenameAccount,
+    RevokeInvites,
     RoomRow,
     SetBanned,
     StartEpoch,
@@ -173,6 +174,17 @@ async def test_an_invite_expires(store: Store, expires: int, at: int, good: bool
     await store.commit([AddInvite(InviteRow("hash", 1, expires))])
     [outcome] = await store.commit([register("alice", invite="hash", at=at)])
     assert outcome == (Changed() if good else Refusal(Code.INVITE_INVALID))
+
+
+async def test_a_revoked_invite_lets_nobody_new_in(store: Store) -> None:
+    first, second = InviteRow("first", 5, 1000), InviteRow("second", 5, 1000)
+    await store.commit([AddInvite(first), AddInvite(second), register("alice", invite="first")])
+    assert await store.commit([RevokeInvites(("first", "unknown"))]) == [Changed()]
+    outcomes = await store.commit([register("bob", invite="first"), register("carol", invite="second")])
+    assert outcomes == [Refusal(Code.INVITE_INVALID), Changed()]
+    # Who is in stays, and given again it does not count anew.
+    assert await store.commit([register("alice", invite="first"), AddInvite(first)]) == [Changed(), Changed()]
+    assert await store.commit([register("bob", invite="first")]) == [Refusal(Code.INVITE_INVALID)]
 
 
 async def test_an_unknown_invite_is_refused(store: Store) -> None:

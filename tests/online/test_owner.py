@@ -42,7 +42,7 @@ def test_without_a_good_invitation_nobody_takes_a_name(tls: ServeTls, enter: Joi
     missing = dataclasses.replace(link, token="").text
     assert "A new name needs an invitation here" in turned_away(missing, "asha", tmp_path / "a")
     invented = dataclasses.replace(link, token="a" * len(link.token)).text
-    assert "has expired or was used up" in turned_away(invented, "asha", tmp_path / "a")
+    assert "has expired, was used up or was taken back" in turned_away(invented, "asha", tmp_path / "a")
     damaged = talk(
         "join", server.link.replace("127.0.0.1", "127.0.0.2"), "--name", "asha", "--data", str(tmp_path / "b")
     )
@@ -60,7 +60,7 @@ def test_an_invitation_is_used_up(tls: ServeTls, enter: Join, tmp_path: Path) ->
         assert db.execute("UPDATE invites SET uses_left = 1").rowcount == 1
     tls()
     enter(server.link, "asha")
-    assert "has expired or was used up" in turned_away(server.link, "bob", tmp_path / "bob")
+    assert "has expired, was used up or was taken back" in turned_away(server.link, "bob", tmp_path / "bob")
     fresh = owner(server, "invite")
     enter(fresh, "bob")
 
@@ -71,8 +71,30 @@ def test_an_invitation_expires(tls: ServeTls, enter: Join, tmp_path: Path) -> No
     with changing(server) as db:
         assert db.execute("UPDATE invites SET expires = 1").rowcount == 1
     again = tls()
-    assert "has expired or was used up" in turned_away(server.link, "asha", tmp_path / "asha")
+    assert "has expired, was used up or was taken back" in turned_away(server.link, "asha", tmp_path / "asha")
     enter(again.link, "asha")
+
+
+def test_invitations_that_were_taken_back_let_nobody_new_in(tls: ServeTls, enter: Join, tmp_path: Path) -> None:
+    server = tls()
+    one, other = owner(server, "invite"), owner(server, "invite")
+    asha = enter(one, "asha")
+    assert "lets nobody new in" in owner(server, "revoke", one)
+    assert "was taken back" in turned_away(one, "bob", tmp_path / "bob")
+    bob = enter(other, "bob")
+    assert "nobody new in" in owner(server, "revoke")
+    for link in (server.link, other):
+        assert "was taken back" in turned_away(link, "eve", tmp_path / "eve")
+    assert "of no use any more" in refused(server, "revoke")
+    assert "not a TAlk link" in refused(server, "revoke", "talk to me")
+    # Also after a restart; whoever was in still is, and links that are made from now on are good.
+    assert server.stop() == 0
+    tls()
+    assert "was taken back" in turned_away(one, "eve", tmp_path / "eve")
+    enter(owner(server, "invite"), "eve")
+    asha.wait_for("online")
+    asha.type("@bob hello")
+    bob.wait_for("private", text="hello")
 
 
 # ---- people

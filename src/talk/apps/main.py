@@ -167,6 +167,8 @@ def _add_owner(commands: Subparsers[argparse.ArgumentParser]) -> None:
         return command
 
     owner("invite", "print a fresh invitation, beside the running server")
+    revoke = owner("revoke", "let nobody new in with the links given out so far, or with one of them")
+    revoke.add_argument("link", metavar="LINK", nargs="?", default="", help="only this one (default: all)")
     owner("stop", "stop the running server in order")
     owner("kick", "end somebody's connection; they may come back", "NAME")
     owner("ban", "keep somebody out", "NAME")

@@ -33,6 +33,8 @@ def _ask(given: argparse.Namespace, folder: Path) -> int:
     request: dict[str, object] = {"do": "release" if given.command == "name" else given.command}
     if hasattr(given, "name"):
         request["name"] = given.name
+    if hasattr(given, "link"):
+        request["link"] = given.link
     if hasattr(given, "file"):
         request["file"] = str(Path(given.file).absolute())
     if given.command == "stop":

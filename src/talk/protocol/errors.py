@@ -81,7 +81,7 @@ SENTENCES: dict[Code, str] = {
     Code.NEW_EPOCH: "The server was set back to an earlier state. Clients read again what it still has; what you see on "
     "your device stays there.",
     Code.INVITE_NEEDED: "A new name needs an invitation here. Ask somebody for a fresh link.",
-    Code.INVITE_INVALID: "This invitation has expired or was used up. Nothing was saved; ask for a fresh link.",
+    Code.INVITE_INVALID: "This invitation has expired, was used up or was taken back. Nothing was saved; ask for a fresh link.",
     Code.NAME_INVALID: "This name cannot be used: {detail}.",
     Code.NAME_RESERVED: "The name {name} is reserved, so that nobody can pretend to be the chat itself. Please choose another.",
     Code.NAME_TAKEN: "The name {name} is taken, or looks too much like a name that is. If that is you on another device, "

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from talk.local.errors import Declined
 from talk.protocol.errors import Refused
 from talk.protocol.ids import encode32
+from talk.protocol.link import LinkError, parse_link
 from talk.server.engine import Engine
 from talk.server.ports import Store, StoreError
 from talk.server.rules import owner
@@ -45,7 +46,7 @@ class Owner:
         try:
             async with asyncio.timeout(PATIENCE):
                 answer = await self._answer(str(request.get("do", "")), str(request.get("name", "")), request)
-        except (owner.OwnerError, StoreError, Refused) as error:
+        except (owner.OwnerError, StoreError, Refused, LinkError) as error:
             raise Declined(str(error)) from error
         except TimeoutError as error:
             raise Declined(
@@ -61,6 +62,8 @@ class Owner:
         match do:
             case "invite":
                 return {"link": await self.new_link()}
+            case "revoke":
+                return await self._revoke(str(request.get("link", "")))
             case "kick":
                 self._engine.perform(owner.kick(context, name))
                 return {"done": f"{name} was disconnected and may come back. To keep them out: talk ban {name}"}
@@ -91,6 +94,20 @@ class Owner:
     async def _change(self, write: Write, done: str) -> dict[str, object]:
         await self._engine.change(write)
         return {"done": done}
+
+    async def _revoke(self, link: str) -> dict[str, object]:
+        context = self._engine.context
+        if not context.invite_needed:
+            raise Declined(
+                "This server is open: everybody comes in with its address, with or without an invitation. Nothing was "
+                "changed. Start it without --open to close it."
+            )
+        token = parse_link(link).token if link else ""
+        if link and not token:
+            raise Declined("There is no invitation in this link. Nothing was changed.")
+        which = "This link lets" if link else "The links given out so far let"
+        done = f"{which} nobody new in any more. Who has joined stays. Make a fresh one with: talk invite"
+        return await self._change(owner.revoke(context, token), done)
 
     async def new_link(self) -> str:
         """The text of a link; with a fresh invite in it where one is needed. Errors: Refused."""

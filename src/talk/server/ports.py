@@ -258,6 +258,12 @@ class AddInvite(Struct, frozen=True):
     invite: InviteRow
 
 
+class RevokeInvites(Struct, frozen=True):
+    """Let nobody new come in with these. What has no such invite stays as it is. Outcome: Changed."""
+
+    token_hashes: tuple[str, ...]
+
+
 class StartEpoch(Struct, frozen=True):
     """Begin a new epoch with this id. Room numbers and mail numbers go on from where they are. Outcome: Changed."""
 
@@ -286,6 +292,7 @@ Change = (
     | AddKeys
     | ClaimKeys
     | AddInvite
+    | RevokeInvites
     | StartEpoch
     | Sweep
 )

@@ -36,7 +36,7 @@ def wide(kind: Kind, text: str) -> int:
 
 def close(kind: Kind, text: str) -> int:
     """A font in which words that are drawn as one are narrower than apart."""
-    return max(1, wide(kind, text) - text.count(" ") * 3 - (1 if len(text) > 1 else 0))
+    return max(1, wide(kind, text) - (4 * text.count(" ") if text.strip() else 0))
 
 
 def kinds(word: str) -> list[tuple[Kind, str]]:
@@ -170,6 +170,7 @@ def test_every_visible_character_is_drawn_once_and_in_its_place(text: str, most:
 @example("हिन्दी" * 600, 70, wide)
 @example("    return x", 100, wide)
 @example(" " * 4000 + "x", 100, wide)
+@example("aa bb", 45, close)
 def test_no_line_is_wider_than_allowed_unless_one_letter_is(text: str, most: int, measure: object) -> None:
     assert callable(measure)
     for line in lay_out(text, most, measure, shapes):
@@ -228,8 +229,8 @@ def test_a_pasted_program_keeps_its_indent() -> None:
 
 def test_words_that_are_drawn_as_one_move_what_follows_up() -> None:
     (line,) = lay_out("ab cd 😀 e", 1000, close, shapes)
-    assert [(piece.x, piece.text) for piece in line.pieces] == [(0, "ab cd"), (53, "😀"), (80, "e")]
-    assert line.width == 90
+    assert [(piece.x, piece.text) for piece in line.pieces] == [(0, "ab cd"), (56, "😀"), (86, "e")]
+    assert line.width == 96
 
 
 def test_a_word_too_long_for_a_line_begins_on_its_own_and_is_cut_between_letters() -> None:

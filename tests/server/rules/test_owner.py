@@ -11,6 +11,7 @@ from talk.local.errors import Declined
 from talk.protocol import commands
 from talk.protocol.errors import Code, Refused
 from talk.protocol.limits import INVITE_DAYS, INVITE_USES
+from talk.protocol.link import Address, Link
 from talk.server.owner import Owner
 from talk.server.rules import owner
 
@@ -21,6 +22,33 @@ async def test_an_invite_is_kept_by_its_hash_only(house: House) -> None:
     assert row == house.context.directory.invites[row.token_hash]
     assert token not in row.token_hash
     assert (row.uses_left, row.expires) == (INVITE_USES, house.clock + INVITE_DAYS * 24 * 3600 * 1000)
+
+
+async def test_an_invite_that_is_revoked_lets_nobody_in_and_the_others_do(house: House) -> None:
+    house.context.invite_needed = True
+    one, other, third = [await house.invite() for _ in range(3)]
+    await house.engine.change(owner.revoke(house.context, one))
+    peer = house.connect()
+    await peer.hello()
+    refused = await peer.refused(house.person("asha").phone.register(peer.channel, invite=one))
+    assert refused.code == Code.INVITE_INVALID
+    await house.connect().register(house.person("asha").phone, invite=other)
+    await house.engine.change(owner.revoke(house.context, ""))
+    assert house.context.directory.good_invites(house.clock) == []
+    assert {row.token_hash: row.uses_left for row in (await house.store.load()).invites} == dict.fromkeys(
+        house.context.directory.invites, 0
+    )
+    for gone in (other, third, ""):
+        with pytest.raises(owner.OwnerError, match="of no use any more"):
+            owner.revoke(house.context, gone)
+    await house.connect().register(house.person("bob").phone, invite=await house.invite())
+
+
+async def test_an_invite_that_has_expired_or_is_used_up_is_not_revoked(house: House) -> None:
+    token = await house.invite()
+    house.clock += INVITE_DAYS * 24 * 3600 * 1000
+    with pytest.raises(owner.OwnerError):
+        owner.revoke(house.context, token)
 
 
 async def test_who_is_kicked_is_closed_and_may_come_back(house: House) -> None:
@@ -170,6 +198,20 @@ class TestRequests:
         token = link.removeprefix("link#")
         assert len(token) > 20
         await house.connect().register(house.person("asha").phone, invite=token)
+
+    async def test_links_are_revoked_where_they_are_needed(self, house: House, owner: Owner) -> None:
+        with pytest.raises(Declined, match="This server is open"):
+            await self.ask(owner, "revoke")
+        house.context.invite_needed = True
+        await house.invite()
+        with pytest.raises(Declined, match="not a TAlk link"):
+            await self.ask(owner, "revoke", link="hello")
+        without = Link((Address("192.168.1.5", 9240),), house.context.key.id).text
+        with pytest.raises(Declined, match="no invitation in this link"):
+            await self.ask(owner, "revoke", link=without)
+        assert "nobody new" in str((await self.ask(owner, "revoke"))["done"])
+        with pytest.raises(Declined, match="of no use"):
+            await self.ask(owner, "revoke")
 
     @pytest.mark.parametrize(
         ("do", "name"), [("dance", ""), ("kick", "eve"), ("ban", "a b"), ("release", ""), ("backup", "")]

@@ -76,6 +76,15 @@ class Directory:
     def put_invite(self, invite: InviteRow) -> None:
         self.invites[invite.token_hash] = invite
 
+    def good_invites(self, now: int) -> list[str]:
+        """The hashes of those with which somebody new could come in now."""
+        return [invite.token_hash for invite in self.invites.values() if invite.uses_left > 0 and invite.expires > now]
+
+    def revoke_invite(self, token_hash: str) -> None:
+        invite = self.invites.get(token_hash)
+        if invite is not None:
+            self.invites[token_hash] = replace(invite, uses_left=0)
+
     def use_invite(self, token_hash: str) -> None:
         invite = self.invites.get(token_hash)
         if invite is not None:

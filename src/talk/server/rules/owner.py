@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from talk.protocol.errors import Code
 from talk.protocol.limits import INVITE_DAYS, INVITE_USES
-from talk.server.ports import AccountRow, AddInvite, Changed, InviteRow, ReleaseName, SetBanned
+from talk.server.ports import AccountRow, AddInvite, Changed, InviteRow, ReleaseName, RevokeInvites, SetBanned
 from talk.server.rules.accounts import token_hash
 from talk.server.rules.decisions import CloseDevices, Effect, Renamed, Write
 from talk.server.rules.session import Context
@@ -36,6 +36,23 @@ def invite(context: Context, token: str) -> Write:
         return []
 
     return Write(AddInvite(row), then)
+
+
+def revoke(context: Context, token: str) -> Write:
+    """Let nobody new come in with this token's invite; with any that was made so far for "". Errors: OwnerError."""
+    hashes = context.directory.good_invites(context.clock())
+    if token:
+        hashes = [found for found in hashes if found == token_hash(token)]
+    if not hashes:
+        which = "This invitation was" if token else "All invitations were"
+        raise OwnerError(f"{which} of no use any more before you asked. Nothing was changed.")
+
+    def then(_: Changed) -> list[Effect]:
+        for each in hashes:
+            context.directory.revoke_invite(each)
+        return []
+
+    return Write(RevokeInvites(tuple(hashes)), then)
 
 
 def kick(context: Context, name: str) -> list[Effect]:

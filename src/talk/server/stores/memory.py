@@ -40,6 +40,7 @@ from talk.server.ports import (
     ReleaseName,
     RenameAccount,
     ReplaceDevices,
+    RevokeInvites,
     RoomRow,
     SetBanned,
     Snapshot,
@@ -350,6 +351,12 @@ class MemoryStore:
         self._invites.setdefault(change.invite.token_hash, change.invite)
         return Changed()
 
+    def _revoke_invites(self, change: RevokeInvites) -> Outcome:
+        for token_hash in change.token_hashes:
+            if (invite := self._invites.get(token_hash)) is not None:
+                self._invites[token_hash] = replace(invite, uses_left=0)
+        return Changed()
+
     def _start_epoch(self, change: StartEpoch) -> Outcome:
         self._epoch = change.epoch
         return Changed()
@@ -367,6 +374,7 @@ _MAKERS: dict[type, Callable[[MemoryStore, Any], Outcome]] = {
     AddKeys: MemoryStore._add_keys,
     ClaimKeys: MemoryStore._claim_keys,
     AddInvite: MemoryStore._add_invite,
+    RevokeInvites: MemoryStore._revoke_invites,
     StartEpoch: MemoryStore._start_epoch,
     Sweep: MemoryStore._sweep,
 }

@@ -30,6 +30,7 @@ from talk.server.ports import (
     ReleaseName,
     RenameAccount,
     ReplaceDevices,
+    RevokeInvites,
     SetBanned,
     StartEpoch,
     Sweep,
@@ -325,6 +326,13 @@ def add_invite(batch: Batch, change: AddInvite) -> Outcome:
     return CHANGED
 
 
+def revoke_invites(batch: Batch, change: RevokeInvites) -> Outcome:
+    # They stay until they expire, as those that are used up do.
+    rows = [(token_hash,) for token_hash in change.token_hashes]
+    batch.db.executemany("UPDATE invites SET uses_left = 0 WHERE token_hash = ?", rows)
+    return CHANGED
+
+
 def _use_invite(db: sqlite3.Connection, token_hash: str, at: int) -> bool:
     asked = "UPDATE invites SET uses_left = uses_left - 1 WHERE token_hash = ? AND uses_left > 0 AND expires > ?"
     return db.execute(asked, (token_hash, at)).rowcount == 1
@@ -351,6 +359,7 @@ _MAKERS: dict[type, Callable[[Batch, Any], Outcome]] = {
     AddKeys: add_keys,
     ClaimKeys: claim_keys,
     AddInvite: add_invite,
+    RevokeInvites: revoke_invites,
     StartEpoch: start_epoch,
     Sweep: sweep,
 }
