@@ -115,6 +115,11 @@ async def invite(data: Path) -> str:
     return str((await ask_once(data, {"do": "invite"}, ANSWER_WITHIN)).get("link", ""))
 
 
+async def revoke(data: Path) -> None:
+    """Let nobody new in with the links given out so far. Errors: NobodyHome, and others of LocalError."""
+    await ask_once(data, {"do": "revoke"}, ANSWER_WITHIN)
+
+
 async def stop(data: Path) -> None:
     """Ask the server to stop, and wait until it has. Errors: NobodyHome; HostingFailed when it goes on."""
     await ask_once(data, {"do": "stop"}, ANSWER_WITHIN)

@@ -1,4 +1,4 @@
-"""The page of one's own server: the invitation as a link and a QR code, who can join, and stopping it."""
+"""The page of one's own server: the invitation as a link and a QR code, who can join, taking it back, stopping."""
 
 from __future__ import annotations
 
@@ -38,11 +38,16 @@ def qr_image(link: str, module: int) -> Image.Image | None:
 
 
 def invitation_page(
-    overlay: Overlay, link: str, who_can_join: tuple[str, ...], *, stop: Callable[[], object] | None
+    overlay: Overlay,
+    words: str,
+    link: str,
+    who_can_join: tuple[str, ...],
+    *,
+    revoke: Callable[[], object],
+    stop: Callable[[], object],
 ) -> None:
-    """Show an invitation. `stop` stops the server; None where it is not ours to stop."""
+    """Show an invitation under these words. `revoke` takes back all links so far, `stop` stops the server."""
     body = overlay.open(_("Invite friends"), width=WIDTH)
-    words = _("Send this link to your friends. They paste it into TAlk and are in.")
     Label(body, words, size=14, wrap=WRAP).widget.grid(row=0, column=0, sticky="w")
     box = ctk.CTkTextbox(
         body, height=64, wrap="char", corner_radius=12, fg_color=both("raised"), text_color=both("text"), font=font(13)
@@ -57,9 +62,10 @@ def invitation_page(
         Label(body, words, size=12, colour="soft", wrap=WRAP).widget.grid(row=10 + number, column=0, sticky="w")
     good = _("A link is good for 7 days and 25 new people. Open this page again for a fresh one.")
     Label(body, good, size=12, colour="soft", wrap=WRAP).widget.grid(row=30, column=0, sticky="w", pady=(6, 0))
-    if stop is not None:
-        button = Button(body, _("Stop this server"), stop, style="danger", height=40)
-        button.widget.grid(row=31, column=0, sticky="ew", pady=(14, 0))
+    take_back = Button(body, _("Take back all links so far"), revoke, height=40)
+    take_back.widget.grid(row=31, column=0, sticky="ew", pady=(14, 0))
+    button = Button(body, _("Stop this server"), stop, style="danger", height=40)
+    button.widget.grid(row=32, column=0, sticky="ew", pady=(8, 0))
 
 
 def _buttons(body: Any, link: str) -> None:

@@ -169,17 +169,27 @@ class Joining:
         if hosted is not None:
             self._show_invitation(hosted.link, hosted.who_can_join)
 
-    def invite(self) -> None:
-        """Show a fresh invitation to the server on this computer."""
+    def invite(self, note: str = "") -> None:
+        """Show a fresh invitation to the server on this computer, and perhaps what has just been done."""
 
         async def fresh() -> tuple[str, tuple[str, ...]]:
             hosted = await hosting.status(server_folder())
             return await hosting.invite(server_folder()), hosted.who_can_join if hosted else ()
 
-        self._network.ask(fresh, lambda answer: self._show_invitation(*answer), lambda words, _error: self._told(words))
+        def show(answer: tuple[str, tuple[str, ...]]) -> None:
+            self._show_invitation(*answer, note=note)
 
-    def _show_invitation(self, link: str, who_can_join: tuple[str, ...]) -> None:
-        invitation_page(self._overlay, link, who_can_join, stop=self._stop)
+        self._network.ask(fresh, show, lambda words, _error: self._told(words))
+
+    def _show_invitation(self, link: str, who_can_join: tuple[str, ...], *, note: str = "") -> None:
+        words = note or _("Send this link to your friends. They paste it into TAlk and are in.")
+        invitation_page(self._overlay, words, link, who_can_join, revoke=self._revoke, stop=self._stop)
+
+    def _revoke(self) -> None:
+        def done(_nothing: None) -> None:
+            self.invite(_("All links before this one let nobody new in any more. Who has joined stays."))
+
+        self._network.ask(lambda: hosting.revoke(server_folder()), done, lambda words, _error: self._told(words))
 
     def _stop(self) -> None:
         self._overlay.close()
