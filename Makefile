@@ -21,11 +21,9 @@ test: $(VENV)/installed-dev screen
 		--cov-branch --cov-report=term --cov-fail-under=100
 	$(BIN)/pytest -n $(WORKERS) --ignore=tests/protocol --ignore=tests/server/rules
 
-# The measures in their long form: all connections the machine lets one process open, ten minutes of coming and going,
-# every server made bad on purpose.
+# The measures in their long form: all connections the machine lets one process open, ten minutes of coming and going.
 long: $(VENV)/installed-dev
-	TALK_LONG=1 $(BIN)/pytest -n0 tests/online/test_crowds.py tests/online/test_churn.py tests/client/test_churn.py \
-		tests/online/test_prove.py
+	TALK_LONG=1 $(BIN)/pytest -n0 tests/online/test_crowds.py tests/online/test_churn.py tests/client/test_churn.py
 
 # Looks for new mistakes in what reads bytes from outside: a minute for each parser.
 fuzz: $(VENV)/installed-dev

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from tests.online.conftest import Join
-from tests.online.long import only_long
 from tests.online.processes import ENVIRONMENT, PATIENCE, ServerProcess, changed
 from tests.online.traces import needs_strace
 
@@ -160,7 +159,6 @@ def test_a_server_that_does_not_sync_is_found_to_lose(capsys: pytest.CaptureFixt
     assert shown["again"] == [f"talk prove --short --only power --seed {SEED}"]
 
 
-@only_long
 def test_a_server_that_acknowledges_before_the_commit_is_found_to_lose(capsys: pytest.CaptureFixture[str]) -> None:
     status, shown = prove(capsys, "--only", "kill", code=BEFORE_THE_COMMIT)
     assert status == 1
@@ -178,7 +176,6 @@ def test_a_server_that_delivers_twice_is_found_out(capsys: pytest.CaptureFixture
     assert not shown["problems"]
 
 
-@only_long
 def test_a_server_that_mixes_up_the_order_is_found_out(capsys: pytest.CaptureFixture[str]) -> None:
     status, shown = prove(capsys, "--only", "retry", code=OUT_OF_ORDER)
     assert status == 1
@@ -186,7 +183,6 @@ def test_a_server_that_mixes_up_the_order_is_found_out(capsys: pytest.CaptureFix
     assert (shown["total"]["lost"], shown["total"]["twice"]) == (0, 0)
 
 
-@only_long
 def test_a_server_that_changes_what_is_sealed_is_found_out(capsys: pytest.CaptureFixture[str]) -> None:
     status, shown = prove(capsys, "--only", "cut", code=CORRUPTED)
     assert status == 1
