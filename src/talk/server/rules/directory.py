@@ -5,6 +5,7 @@ The directory follows the store: it changes only when a change was committed, so
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from talk.protocol.errors import Refused
@@ -80,10 +81,9 @@ class Directory:
         """The hashes of those with which somebody new could come in now."""
         return [invite.token_hash for invite in self.invites.values() if invite.uses_left > 0 and invite.expires > now]
 
-    def revoke_invite(self, token_hash: str) -> None:
-        invite = self.invites.get(token_hash)
-        if invite is not None:
-            self.invites[token_hash] = replace(invite, uses_left=0)
+    def revoke_invites(self, token_hashes: Iterable[str]) -> None:
+        for token_hash in self.invites.keys() & set(token_hashes):
+            self.invites[token_hash] = replace(self.invites[token_hash], uses_left=0)
 
     def use_invite(self, token_hash: str) -> None:
         invite = self.invites.get(token_hash)

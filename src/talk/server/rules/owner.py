@@ -48,8 +48,7 @@ def revoke(context: Context, token: str) -> Write:
         raise OwnerError(f"{which} of no use any more before you asked. Nothing was changed.")
 
     def then(_: Changed) -> list[Effect]:
-        for each in hashes:
-            context.directory.revoke_invite(each)
+        context.directory.revoke_invites(hashes)
         return []
 
     return Write(RevokeInvites(tuple(hashes)), then)
