@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import tkinter as tk
 from typing import Any
 
 from talk.apps.desktop import fonts, start
@@ -132,6 +133,36 @@ def _answer_lines(shown: Window) -> None:
 
     for line in sys.stdin:
         shown.network.hand_over(lambda line=line: answer(line))  # type: ignore[misc]
+
+
+def orphans(root: Any) -> list[str]:
+    """Timers without their callback. Tcl knows callbacks by an address and a name, and calls whoever has both next."""
+    scripts = [str(root.tk.splitlist(root.tk.call("after", "info", timer))[0]) for timer in _timers(root)]
+    names = [script.split()[0] for script in scripts if "<lambda>" in script]  # others meet their like only
+    return [name for name in names if not root.tk.call("info", "commands", name)]
+
+
+def _timers(root: Any) -> tuple[str, ...]:
+    found: tuple[str, ...] = root.tk.splitlist(root.tk.call("after", "info"))
+    return found
+
+
+def _destroy(widget: Any) -> None:
+    root = widget._root()
+    _destroy_widget(widget)
+    if not _closing and (left := orphans(root)):
+        print(f"Exception: {type(widget).__name__} leaves timers behind: {left}", file=sys.stderr, flush=True)
+
+
+def _destroy_all(root: Any) -> None:
+    _closing.append(True)  # with everything else, timers end
+    _destroy_root(root)
+
+
+_closing: list[bool] = []
+_destroy_widget, _destroy_root = tk.BaseWidget.destroy, tk.Tk.destroy
+tk.BaseWidget.destroy = _destroy  # type: ignore[assignment,method-assign]
+tk.Tk.destroy = _destroy_all  # type: ignore[assignment,method-assign]
 
 
 def run(shown: Window) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
 from tkinter import filedialog
@@ -49,23 +50,28 @@ def invitation_page(
     """Show an invitation under these words. `revoke` takes back all links so far, `stop` stops the server."""
     body = overlay.open(_("Invite friends"), width=WIDTH)
     Label(body, words, size=14, wrap=WRAP).widget.grid(row=0, column=0, sticky="w")
-    box = ctk.CTkTextbox(
-        body, height=64, wrap="char", corner_radius=12, fg_color=both("raised"), text_color=both("text"), font=font(13)
-    )
-    box.insert("1.0", link)
-    box.configure(state="disabled")
-    box.grid(row=1, column=0, sticky="ew", pady=8)
+    _link(body, link)
     _buttons(body, link)
     _code(body, link)
     for number, sentence in enumerate(dict.fromkeys(who_can_join)):
-        words = _("Who can join: {who}.").format(who=said(sentence))
-        Label(body, words, size=12, colour="soft", wrap=WRAP).widget.grid(row=10 + number, column=0, sticky="w")
+        who = _("Who can join: {who}.").format(who=said(sentence))
+        Label(body, who, size=12, colour="soft", wrap=WRAP).widget.grid(row=10 + number, column=0, sticky="w")
     good = _("A link is good for 7 days and 25 new people. Open this page again for a fresh one.")
     Label(body, good, size=12, colour="soft", wrap=WRAP).widget.grid(row=30, column=0, sticky="w", pady=(6, 0))
     take_back = Button(body, _("Take back all links so far"), revoke, height=40)
     take_back.widget.grid(row=31, column=0, sticky="ew", pady=(14, 0))
     button = Button(body, _("Stop this server"), stop, style="danger", height=40)
     button.widget.grid(row=32, column=0, sticky="ew", pady=(8, 0))
+
+
+def _link(body: Any, link: str) -> None:
+    # Not CTkTextbox: it looks at its scrollbars five times a second, and once more after its end. By then the name of
+    # its callback may belong to another one of the window's, which is called instead.
+    shown = ctk.CTkEntry(
+        body, height=42, corner_radius=12, border_width=0, fg_color=both("raised"), text_color=both("text"),
+        font=font(13), textvariable=tk.StringVar(body, link), state="readonly",
+    )  # fmt: skip
+    shown.grid(row=1, column=0, sticky="ew", pady=8)
 
 
 def _buttons(body: Any, link: str) -> None:
