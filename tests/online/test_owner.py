@@ -85,7 +85,7 @@ def test_invitations_that_were_taken_back_let_nobody_new_in(tls: ServeTls, enter
     assert "nobody new in" in owner(server, "revoke")
     for link in (server.link, other):
         assert "was taken back" in turned_away(link, "eve", tmp_path / "eve")
-    assert "of no use any more" in refused(server, "revoke")
+    assert "No invitation lets anybody new in" in refused(server, "revoke")
     assert "not a TAlk link" in refused(server, "revoke", "talk to me")
     # Also after a restart; whoever was in still is, and links that are made from now on are good.
     assert server.stop() == 0

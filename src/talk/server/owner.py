@@ -99,15 +99,21 @@ class Owner:
         context = self._engine.context
         if not context.invite_needed:
             raise Declined(
-                "This server is open: everybody comes in with its address, with or without an invitation. Nothing was "
-                "changed. Start it without --open to close it."
+                "New names need no invitation here: this server was started with --open, or serves this computer only. "
+                "Nothing was changed."
             )
-        token = parse_link(link).token if link else ""
-        if link and not token:
-            raise Declined("There is no invitation in this link. Nothing was changed.")
+        token = self._token_in(link) if link else ""
         which = "This link lets" if link else "The links given out so far let"
         done = f"{which} nobody new in any more. Who has joined stays. Make a fresh one with: talk invite"
         return await self._change(owner.revoke(context, token), done)
+
+    def _token_in(self, text: str) -> str:
+        link = parse_link(text)
+        if link.server != self._engine.context.key.id:
+            raise Declined("This link leads to another server. Nothing was changed.")
+        if not link.token:
+            raise Declined("There is no invitation in this link. Nothing was changed.")
+        return link.token
 
     async def new_link(self) -> str:
         """The text of a link; with a fresh invite in it where one is needed. Errors: Refused."""

@@ -166,7 +166,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def eof_received(self) -> None:
-        if self._core is not None:
+        if self._core is not None:  # else there is nothing to answer, and asyncio closes the connection
             self._core.receive_eof()
             self._handle_events()
 

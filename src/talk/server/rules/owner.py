@@ -44,8 +44,8 @@ def revoke(context: Context, token: str) -> Write:
     if token:
         hashes = [found for found in hashes if found == token_hash(token)]
     if not hashes:
-        which = "This invitation was" if token else "All invitations were"
-        raise OwnerError(f"{which} of no use any more before you asked. Nothing was changed.")
+        which = "This invitation lets nobody" if token else "No invitation lets anybody"
+        raise OwnerError(f"{which} new in as it is. Nothing was changed.")
 
     def then(_: Changed) -> list[Effect]:
         context.directory.revoke_invites(hashes)
