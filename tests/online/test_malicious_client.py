@@ -20,7 +20,7 @@ from talk.protocol import commands, events
 from talk.protocol.errors import Code
 from talk.protocol.limits import INVITE_USES, MAX_MAILBOX_PER_SENDER, MAX_ONE_TIME_KEYS, MAX_SEALED
 from talk.protocol.link import parse_link
-from talk.server.engine import FAILED_LOGINS, FAILED_LOGINS_RATE
+from talk.server.bounds import FAILED_LOGINS, FAILED_LOGINS_RATE
 
 pytestmark = pytest.mark.online
 

@@ -11,7 +11,7 @@ from tests.server.people import Person, send
 from talk.protocol import commands, events
 from talk.protocol.errors import Code, Refused
 from talk.protocol.limits import DEAD_AFTER, LOGIN_WITHIN, MAX_UNANSWERED, PING_AFTER
-from talk.server import engine
+from talk.server import bounds, engine
 from talk.server.rules import owner
 
 
@@ -100,16 +100,6 @@ class TestRate:
         await house.quiet()
         assert len(asha.of(events.Stored)) == MAX_UNANSWERED
 
-    async def test_buckets_that_are_full_again_are_forgotten(self) -> None:
-        async with House(rate=1.0, burst=2.0) as house:
-            asha = await house.join("asha")
-            await asha.stored(asha.saying("hi"))
-            assert len(house.engine._buckets) == 1
-            house.pass_time(0.5)
-            assert len(house.engine._buckets) == 1
-            house.pass_time(0.5)
-            assert len(house.engine._buckets) == 0
-
     @staticmethod
     async def pass_until(house: House, condition: object) -> None:
         assert callable(condition)
@@ -119,41 +109,18 @@ class TestRate:
 
 
 class TestShares:
-    async def test_who_keeps_the_server_busy_is_not_read_for_a_while(self) -> None:
-        async with House(rate=10.0) as house:
-            asha, bob = await house.join("asha"), await house.join("bob")
-            assert house.engine.worked(asha.door, asha.connection, engine.ACCOUNT_BURST / 2) == 0
-            assert house.engine.worked(asha.door, asha.connection, engine.ACCOUNT_BURST / 2 + 0.05) > 0.4
-            assert house.engine.worked(bob.door, bob.connection, 0.05) == 0
-            house.pass_time(60)
-            assert house.engine.worked(asha.door, asha.connection, 0.05) == 0
-
-    async def test_before_the_login_it_is_the_address_that_counts(self) -> None:
-        async with House(rate=10.0) as house:
-            first, second = house.connect("192.0.2.1"), house.connect("192.0.2.1")
-            assert house.engine.worked(first.door, first.connection, engine.ADDRESS_BURST / 2) == 0
-            assert not house.engine.is_worn_out("192.0.2.1")
-            assert house.engine.worked(second.door, None, engine.ADDRESS_BURST / 2 + 0.5) > 1
-            assert house.engine.is_worn_out("192.0.2.1")
-            assert not house.engine.is_worn_out("192.0.2.2")
-
     async def test_what_was_read_for_them_counts(self, monkeypatch: pytest.MonkeyPatch) -> None:
         async with House(rate=10.0) as house:
             asha = await house.join("asha")
             monkeypatch.setattr(engine, "READ_WORK", 10**6)
             await asha.ask(commands.History("h", house.room))
-            await until(lambda: house.engine.worked(asha.door, asha.connection, 0) > 0, "a rest")
-
-    async def test_without_a_rate_there_is_no_such_bound(self, house: House) -> None:
-        asha = await house.join("asha")
-        assert house.engine.worked(asha.door, asha.connection, 1_000) == 0
-        house.engine.worked(asha.door, None, 1_000)
-        assert not house.engine.is_worn_out(asha.door.address)
+            account = asha.connection.session.account
+            await until(lambda: house.engine.bounds.worked("", account, 0) > 0, "a rest")
 
 
 class TestNewAccounts:
     async def test_without_invitations_one_address_takes_so_many_names(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(engine, "NEW_ACCOUNTS", 2)
+        monkeypatch.setattr(bounds, "NEW_ACCOUNTS", 2)
         async with House(rate=10.0) as house:
             for name in ("asha", "bob"):
                 await house.join(name)
@@ -163,11 +130,11 @@ class TestNewAccounts:
             error = await late.closed()
             assert error
             assert (error.code, error.retryable) == (Code.TRY_AGAIN, True)
-            house.steady += 1 / engine.NEW_ACCOUNTS_RATE + 0.01
+            house.steady += 1 / bounds.NEW_ACCOUNTS_RATE + 0.01
             await house.join("chitra")
 
     async def test_where_invitations_are_needed_they_are_the_bound(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(engine, "NEW_ACCOUNTS", 0)
+        monkeypatch.setattr(bounds, "NEW_ACCOUNTS", 0)
         async with House(rate=10.0, invite_needed=True) as house:
             peer = house.connect("192.0.2.1")
             await peer.hello()
@@ -337,7 +304,7 @@ class TestFailedLogins:
         return (await peer.refused(login)).code
 
     async def attack(self, house: House, address: str) -> None:
-        for _ in range(engine.FAILED_LOGINS):
+        for _ in range(bounds.FAILED_LOGINS):
             peer = house.connect(address)
             await peer.hello()
             assert await self.failing(house, peer) == Code.BAD_PROOF
@@ -372,14 +339,14 @@ class TestFailedLogins:
         while not peer.door.closed:
             await self.failing(house, peer)
             tries += 1
-            assert tries <= engine.FAILED_LOGINS
+            assert tries <= bounds.FAILED_LOGINS
         assert peer.door.closed == (1013, Code.TRY_AGAIN)
         house.pass_time(5.1)
         await house.connect("198.51.100.7").hello()
 
     async def test_many_connections_together_cannot_either(self, house: House) -> None:
         await house.join("bob")
-        peers = [house.connect("198.51.100.7") for _ in range(3 * engine.FAILED_LOGINS)]
+        peers = [house.connect("198.51.100.7") for _ in range(3 * bounds.FAILED_LOGINS)]
         for peer in peers:
             await peer.hello()
         for peer in peers:
@@ -390,31 +357,17 @@ class TestFailedLogins:
     async def test_good_logins_do_not_count(self, house: House) -> None:
         bob = await house.join("bob")
         assert bob.phone
-        for _ in range(2 * engine.FAILED_LOGINS):
+        for _ in range(2 * bounds.FAILED_LOGINS):
             await house.login(bob.phone, room=None)
 
     async def test_invites_that_are_guessed_count(self) -> None:
         async with House(invite_needed=True) as house:
-            for number in range(engine.FAILED_LOGINS):
+            for number in range(bounds.FAILED_LOGINS):
                 peer = house.connect("198.51.100.7")
                 await peer.hello()
                 guess = house.person("eve").phone.register(peer.channel, invite=f"{number}")
                 assert (await peer.refused(guess)).code == Code.INVITE_INVALID
             await house.connect("198.51.100.7").closed()
-
-    async def test_addresses_are_forgotten_in_time_and_number(
-        self, house: House, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(engine, "MAX_ADDRESSES", 2)
-        await house.join("bob")
-        await self.attack(house, "198.51.100.1")
-        for number in (2, 3):
-            peer = house.connect(f"198.51.100.{number}")
-            await peer.hello()
-            await self.failing(house, peer)
-        assert list(house.engine._failures) == ["198.51.100.2", "198.51.100.3"]
-        house.pass_time(5)
-        assert list(house.engine._failures) == []
 
 
 class TestFailedCommit:

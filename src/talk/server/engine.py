@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from talk.protocol import commands, events, wire
 from talk.protocol.errors import Code, Malformed, Refused
 from talk.protocol.limits import DEAD_AFTER, LOGIN_WITHIN, MAX_UNANSWERED, PING_AFTER
+from talk.server.bounds import Bounds
 from talk.server.commands import TABLE, decide
 from talk.server.commits import Commits
 from talk.server.connection import Connection, Door
@@ -25,9 +26,7 @@ from talk.server.ports import Change, Outcome, Refusal, Store, StoreUnavailable
 from talk.server.rules import decisions, mailboxes
 from talk.server.rules.decisions import Decision, Effect
 from talk.server.rules.directory import Directory
-from talk.server.rules.rates import Bucket
 from talk.server.rules.session import Context
-from talk.server.shares import Shares
 from talk.server.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -37,13 +36,7 @@ MAX_FAULTS = 10  # frames of one connection that could not be read
 LOOK_ROUND = 1.0  # seconds between looks at who is silent and who came and went
 SWEEP_EVERY = 3600.0  # seconds
 RELOAD_EVERY = 1.0  # seconds between tries after a failed commit
-FAILED_LOGINS, FAILED_LOGINS_RATE = 20, 0.2  # per address: at once, and then a second
-NEW_ACCOUNTS, NEW_ACCOUNTS_RATE = 1_000, 0.1  # per address where no invitation is needed: at once, and then a second
-MAX_ADDRESSES = 10_000  # that are remembered for failed logins
 READ_WORK = 3  # times what is done with an answer of the store is what the store does for it, and that together
-# Of the processor, in seconds a second, and in seconds at once. Many people may come from one address, as in a school.
-ACCOUNT_SHARE, ACCOUNT_BURST = 0.1, 0.5
-ADDRESS_SHARE, ADDRESS_BURST = 0.25, 10.0  # before the login
 
 Observer = Callable[[dict[str, object]], None]
 
@@ -65,7 +58,7 @@ class Engine:
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self.context, self._store = context, store
-        self._rate, self._burst = rate, burst
+        self.bounds = Bounds(rate, burst, steady)
         self._steady = steady
         self.tasks = Tasks()
         self.delivery = Delivery(context, store, frame, self.tasks, self._give_up)
@@ -75,11 +68,6 @@ class Engine:
         self.healthy = True
         self.stopping = False
         self.counts: dict[str, int] = {"commands": 0, "refused": 0, "private": 0, "messages": 0}
-        self._buckets: dict[str, Bucket] = {}
-        self._failures: dict[str, Bucket] = {}
-        self._new_accounts = Shares(NEW_ACCOUNTS_RATE, NEW_ACCOUNTS)
-        self._account_shares = Shares(ACCOUNT_SHARE, ACCOUNT_BURST)
-        self._address_shares = Shares(ADDRESS_SHARE, ADDRESS_BURST)
         self._owners: set[asyncio.Future[Refused | None]] = set()
         self._swept_at = self._steady()
         self._first_epoch = context.directory.epoch
@@ -106,21 +94,9 @@ class Engine:
         self.connections.add(connection)
         if self.stopping or not self.healthy:
             self._close(connection, Refused(Code.STOPPING if self.stopping else Code.TRY_AGAIN), TRY_LATER)
-        elif (bucket := self._failures.get(door.address)) is not None and bucket.wait(self._steady()) > 0:
+        elif self.bounds.fails_too_often(door.address):
             self._close(connection, Refused(Code.TRY_AGAIN), TRY_LATER)
         return connection
-
-    def worked(self, door: Door, connection: Connection | None, seconds: float) -> float:
-        """The server's thread was busy for this connection; the seconds for which to read nothing more from it."""
-        if not self._rate:
-            return 0.0
-        account = connection.session.account if connection is not None else ""
-        shares, who = (self._account_shares, account) if account else (self._address_shares, door.address)
-        return shares.use(who, seconds, self._steady())
-
-    def is_worn_out(self, address: str) -> bool:
-        """Whether those from there who have not logged in used up their share, so that nobody more should come in."""
-        return bool(self._rate) and self._address_shares.rest(address, self._steady()) > 0
 
     def disconnected(self, connection: Connection, *, said_goodbye: bool) -> None:
         if connection not in self.connections:
@@ -168,15 +144,11 @@ class Engine:
         if connection.timer is not None:
             return
         while connection.waiting and not connection.closed and not self.stopping and not connection.door.paused:
-            now = self._steady()
             paid = TABLE[type(connection.waiting[0])].paid
-            bucket = self._bucket(connection.session.account, now) if paid else None
-            wait = bucket.wait(now) if bucket is not None else 0.0
+            wait = self.bounds.take_turn(connection.session.account) if paid else 0.0
             if wait > 0:
                 connection.timer = asyncio.get_running_loop().call_later(wait, self._waited, connection)
                 return
-            if bucket is not None:
-                bucket.take(now)
             self._run(connection, connection.waiting.pop(0))
 
     def drained(self, connection: Connection) -> None:
@@ -186,11 +158,6 @@ class Engine:
     def _waited(self, connection: Connection) -> None:
         connection.timer = None
         self._run_waiting(connection)
-
-    def _bucket(self, account: str, now: float) -> Bucket | None:
-        if not self._rate or not account:
-            return None
-        return self._buckets.setdefault(account, Bucket(self._rate, self._burst, now))
 
     def _run(self, connection: Connection, command: commands.Command) -> None:
         if connection.unanswered >= MAX_UNANSWERED:
@@ -212,9 +179,7 @@ class Engine:
 
     def _may_register(self, address: str) -> bool:
         """Invitations bound how many names can be taken; where there are none, an address has a bound of its own."""
-        if self.context.invite_needed or not self._rate:
-            return True
-        return self._new_accounts.take_one(address, self._steady())
+        return self.context.invite_needed or self.bounds.may_register(address)
 
     def _carry_out(self, connection: Connection, id: str, decision: Decision) -> None:
         match decision:
@@ -258,7 +223,8 @@ class Engine:
             self._carry_out(connection, id, decision)
         self.delivery.flush()
         if began is not None:
-            self.worked(connection.door, connection, READ_WORK * (time.thread_time() - began))
+            work = READ_WORK * (time.thread_time() - began)
+            self.bounds.worked(connection.door.address, connection.session.account, work)
 
     async def _ask_store(self, query: decisions.Query) -> object:
         match query:
@@ -346,19 +312,9 @@ class Engine:
         self.delivery.say(connection, error)
         self.delivery.flush()
         if refused.code in (Code.BAD_PROOF, Code.INVITE_INVALID, Code.UNKNOWN_DEVICE):
-            self._count_failure(connection)
-
-    def _count_failure(self, connection: Connection) -> None:
-        """Close who fails too often. The bucket never owes more than one wait: others may share the address."""
-        now = self._steady()
-        address = connection.door.address
-        if address not in self._failures and len(self._failures) >= MAX_ADDRESSES:
-            del self._failures[next(iter(self._failures))]
-        bucket = self._failures.setdefault(address, Bucket(FAILED_LOGINS_RATE, FAILED_LOGINS, now))
-        if bucket.wait(now) == 0:
-            bucket.take(now)
-        if bucket.wait(now) > 0:
-            self._close(connection, Refused(Code.TRY_AGAIN), TRY_LATER)
+            self.bounds.failed(connection.door.address)
+            if self.bounds.fails_too_often(connection.door.address):
+                self._close(connection, Refused(Code.TRY_AGAIN), TRY_LATER)
 
     def _tell(self, event: str, fields: Callable[[], dict[str, object]]) -> None:
         if self.observer is None:
@@ -471,11 +427,7 @@ class Engine:
         self.delivery.tell_presence(now)
         self.delivery.refresh_presence()
         self.delivery.flush()
-        self._buckets = {account: b for account, b in self._buckets.items() if not b.is_full(now)}
-        self._failures = {address: b for address, b in self._failures.items() if not b.is_full(now)}
-        self._new_accounts.forget_the_rested(now)
-        self._account_shares.forget_the_rested(now)
-        self._address_shares.forget_the_rested(now)
+        self.bounds.forget_the_rested()
         if now - self._swept_at > SWEEP_EVERY and self.healthy:
             self._swept_at = now
             self.commits.add(*self._sweep())

@@ -1,8 +1,4 @@
-"""How much of something one account or one address may use. Who used more has to wait until it has evened out.
-
-For the server's processor it is what bounds everything that is free otherwise: questions, pings, frames in tiny pieces,
-handshakes. Its seconds are those of the server's own thread, so that a busy machine is nobody's fault.
-"""
+"""How much of something one account or one address may use. Who used more has to wait until it has evened out."""
 
 from __future__ import annotations
 
@@ -36,6 +32,11 @@ class Shares:
             return False
         bucket.take(now)
         return True
+
+    def has_one(self, who: str, now: float) -> bool:
+        """Whether `take_one` would take one."""
+        bucket = self._buckets.get(who)
+        return bucket is None or bucket.wait(now) == 0
 
     def rest(self, who: str, now: float) -> float:
         """The seconds for which they should get nothing."""

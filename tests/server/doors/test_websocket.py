@@ -380,8 +380,9 @@ class TestSlowAndBusy:
             await register(door, asha, "asha")
             await register(door, bob, "bob")
             rests = iter([0.3])
-            worked = door.engine.worked
-            door.engine.worked = lambda *by: worked(*by) or next(rests, 0.0)  # type: ignore[method-assign]
+            bounds = door.engine.bounds
+            worked = bounds.worked
+            bounds.worked = lambda *by: worked(*by) or next(rests, 0.0)  # type: ignore[method-assign]
             await tell(asha, commands.Ping())
             assert isinstance(await next_event(asha), commands.Pong)
             resting = next(c for c in door.listener.open if c._rest is not None)
@@ -406,7 +407,7 @@ class TestSlowAndBusy:
 
     async def test_an_address_that_is_worn_out_gets_no_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
         async for door in doorway(Doorway()):
-            monkeypatch.setattr(door.engine, "is_worn_out", lambda address: address == "127.0.0.1")
+            monkeypatch.setattr(door.engine.bounds, "is_worn_out", lambda address: address == "127.0.0.1")
             assert await (await door.raw()).everything() == b""
 
     async def test_of_one_address_so_many_newcomers_and_who_logs_in_makes_room(self) -> None:

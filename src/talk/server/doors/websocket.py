@@ -76,7 +76,7 @@ class Listener:
 
     async def _let_in(self, accepted: socket.socket, connection: WebSocketConnection) -> None:
         if self.tls is not None:
-            self.engine.worked(connection, None, HANDSHAKE_WORK)
+            self.engine.bounds.worked(connection.address, "", HANDSHAKE_WORK)
         is_in = False
         try:
             is_in = await let_in(accepted, connection, self.tls, LOGIN_WITHIN)
@@ -89,7 +89,7 @@ class Listener:
         self.arrivals.let_go(connection)
 
     def has_room_for(self, address: str) -> bool:
-        return len(self.open) < self.max_connections and not self.engine.is_worn_out(address)
+        return len(self.open) < self.max_connections and not self.engine.bounds.is_worn_out(address)
 
 
 class WebSocketConnection(asyncio.BufferedProtocol):
@@ -143,9 +143,10 @@ class WebSocketConnection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         began = time.thread_time()
         self._read(bytes(self._listener.buffer[:nbytes]))
-        if self._connection is not None and self._connection.session.logged_in:
+        account = self._connection.session.account if self._connection is not None else ""
+        if account:
             self._listener.arrivals.let_go(self)
-        rest = self._listener.engine.worked(self, self._connection, time.thread_time() - began)
+        rest = self._listener.engine.bounds.worked(self.address, account, time.thread_time() - began)
         if rest > 0 and not self._transport.is_closing():
             self._transport.pause_reading()
             self._rest = self._loop.call_later(rest, self._rested)
