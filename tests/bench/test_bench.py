@@ -12,13 +12,14 @@ from xml.etree import ElementTree
 
 import pytest
 from bench.cases import CASES, Place, Row, Sizes
+from bench.generator import COUNTED, MARK
 from bench.plots import Plot, slope, svg
 from bench.servers.kernel import Kernel
 from bench.servers.peer import Peer
 from bench.servers.talk import Talk
 from bench.tables import table
 
-from bench import floor
+from bench import floor, people
 
 pytestmark = [
     pytest.mark.online,
@@ -56,6 +57,13 @@ def test_every_private_text_is_stored_delivered_and_receipted(tmp_path: Path) ->
     # The receipts of a run are counted in it; those of the warming up may come in it as well.
     assert found["receipts"] >= found["sent"]
     assert found["stored"] >= found["sent"]
+
+
+def test_a_private_frame_holds_one_mark_and_no_other_by_chance(tmp_path: Path) -> None:
+    house = people.prepare(tmp_path, 2)
+    for number in range(2_000):
+        frame = people.send(house, 0, 1, receipt=number % 2 == 0).text
+        assert (frame.count(MARK), frame.count(COUNTED)) == ((0, 1) if number % 2 == 0 else (1, 0))
 
 
 def test_everybody_comes_back_after_a_restart(tmp_path: Path) -> None:

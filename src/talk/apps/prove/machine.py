@@ -61,9 +61,11 @@ class LossyDisk:
         self._child = await Child.start(words, self._log, self._heard)
         ended = asyncio.ensure_future(self._child.wait(MOUNT_WITHIN))
         mounted = asyncio.ensure_future(self._mounted.wait())
-        await asyncio.wait({ended, mounted}, return_when=asyncio.FIRST_COMPLETED)
-        mounted.cancel()
-        ended.cancel()
+        try:
+            await asyncio.wait({ended, mounted}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            mounted.cancel()
+            ended.cancel()
         if not self._mounted.is_set():
             await self.close()
             return FUSE_NEEDED
@@ -88,8 +90,14 @@ class LossyDisk:
         if self._child is None:
             return
         await self._child.end()
-        if self.mountpoint.is_mount():
+        if self._is_mounted():
             await _unmount(self.mountpoint, self._log)
+
+    def _is_mounted(self) -> bool:
+        try:
+            return self.mountpoint.is_mount()
+        except OSError:  # its program has died, and has left it there
+            return True
 
     def kill_now(self) -> None:
         if self._child is not None:
