@@ -85,10 +85,8 @@ def test_a_failure_before_any_trouble_is_tried_again_as_a_whole() -> None:
 def test_what_was_lost_is_said_exactly() -> None:
     many = tuple(replace(LOST, key=Key("asha", 1, number)) for number in range(MOST_SHOWN + 5))
     said = verdict(replace(WELL, lost=many, total=Counts(50, lost=len(many))), PLAN, None)
-    assert (
-        '  lost in kill: line "asha 1 0" to the lobby, acknowledged 12.3 s after the start, is not with bob, devi'
-        in said
-    )
+    lost = 'lost: line "asha 1 0" to the lobby, acknowledged in kill, 12.3 s after the beginning, is not with bob, devi'
+    assert f"  {lost}" in said
     assert "  and 5 more lost lines" in said
 
 

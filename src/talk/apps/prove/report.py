@@ -159,9 +159,10 @@ def _more(count: int, what: str) -> list[str]:
 
 def _sentence(lost: Lost, started_at: float) -> str:
     to = "the lobby" if lost.to == LOBBY else lost.to
+    at = lost.acknowledged_at - started_at
     return (
-        f'  lost in {lost.stage}: line "{lost.key}" to {to}, acknowledged {lost.acknowledged_at - started_at:.1f} s '
-        f"after the start, is not with {', '.join(lost.missing_at)}"
+        f'  lost: line "{lost.key}" to {to}, acknowledged in {lost.stage}, {at:.1f} s after the beginning, '
+        f"is not with {', '.join(lost.missing_at)}"
     )
 
 
