@@ -61,6 +61,7 @@ class Terminal:
         """Close every window, as a person closes the terminal's window."""
         if self._started:
             subprocess.run([*self._tmux, "kill-server"], capture_output=True, timeout=30, check=False)
+        self._started = False
 
     def _run(self, *words: str) -> str:
         done = subprocess.run(
@@ -110,11 +111,34 @@ def test_connect_talk_list_and_write_to_the_tester(terminal: Terminal, tmp_path:
     assert "Aapne kaha" not in terminal.screen("asha")
 
 
+def test_whoever_leaves_when_a_name_was_refused_is_asked_for_another_the_next_time(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    folder = tmp_path / "demo"
+    demo = (sys.executable, str(DEMO), str(folder))
+    terminal.open("asha", *demo)
+    terminal.wait_for("asha", "Your name in this chat")
+    terminal.type("asha", "asha rani")
+    terminal.wait_for("asha", "This name cannot be used: it has a space in it")
+    terminal.close()
+    wait_until_nothing_runs(folder)
+
+    terminal.open("asha", *demo)
+    terminal.wait_for("asha", "Your name in this chat")
+    terminal.type("asha", "asha_rani")
+    terminal.wait_for("asha", "You are asha_rani.")
+
+
 def test_closing_the_window_leaves_nothing_running(terminal: Terminal, tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     terminal.open("asha", sys.executable, str(DEMO), str(folder))
     terminal.wait_for("asha", "Your name in this chat")
     terminal.close()
+    wait_until_nothing_runs(folder)
+
+
+def wait_until_nothing_runs(folder: Path) -> None:
+    """Until neither a program that names this folder runs, nor the tmux that was told to start one."""
     deadline = time.monotonic() + PATIENCE
     while running := _running(str(folder)):
         assert time.monotonic() < deadline, running

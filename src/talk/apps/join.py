@@ -48,9 +48,9 @@ def _join(given: argparse.Namespace) -> int:
     link = _read_link() if given.link == "-" else given.link
     folder = choose_folder(given.data, link)
     name = given.name
-    is_new = not (folder / "profile.db").exists()
+    asks_name = in_terminal and not name and not (folder / FILE).exists()
     while True:
-        if is_new and not name and in_terminal:
+        if asks_name:
             name = _ask_name()
         may_ask = in_terminal and not given.no_passphrase
         client = Client(folder, link=link, name=name, ask_passphrase=_ask_passphrase if may_ask else None)
@@ -59,8 +59,8 @@ def _join(given: argparse.Namespace) -> int:
 
             # Not on uvloop: it would leave the terminal non-blocking, for the next question and for the shell.
             ended = asyncio.run(talk_in_terminal(client, _hidden(given)))
-            if ended is not None and ended.code in NAME_REFUSED and is_new:
-                name = ""
+            if ended is not None and ended.code in NAME_REFUSED:
+                asks_name = True
                 continue
             return 0 if ended is None else 1
         return run(_talk_behind_a_pipe(client, given))
