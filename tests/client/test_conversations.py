@@ -516,8 +516,8 @@ async def test_pages_of_people_who_are_blocked_are_passed_over(world: World, mon
     assert [one.text for one in await asha.client.history(before=47, limit=10)] == ["long ago"]
     assert [one.text for one in await asha.client.history(limit=1)] == ["now"]
     await bob.client.say("and now")
-    await say_many(noisy, "more noise", 3)
     await bob.client.sent()
+    await say_many(noisy, "more noise", 3)
     assert [one.text for one in await asha.client.history(limit=2)] == ["now", "and now"]
     assert [one.text for one in await asha.client.history(limit=1)] == ["and now"]
     await asha.client.block("bob")
