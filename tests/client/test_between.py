@@ -41,6 +41,7 @@ class Scene:
         await self.asha.wait_for(Mark, state="delivered")
         await self.bob.client.send("asha", "hello asha")
         await self.bob.wait_for(Mark, state="delivered")
+        await self.asha.all_answered()
         self.bobs = self.between.got("profiles")[0]["profiles"][0]
 
     async def try_again(self) -> None:
@@ -555,8 +556,8 @@ async def test_stored_for_another_message_is_not_believed(scene: Scene, monkeypa
     monkeypatch.setattr("talk.client.answers.ANSWER_WITHIN", 0.3)
     scene.between.from_server = changing("stored", lambda frame: frame | {"id": random_id()}, times=1)
     id = await scene.asha.client.send("bob", "text")
-    await scene.asha.wait_for(Offline)
-    assert "stored" not in scene.asha.marks(id)
+    offline = await scene.asha.wait_for(Offline)
+    assert "stored" not in scene.asha.marks(id, before=offline)
     await scene.asha.wait_for(Mark, id=id, state="delivered")
     await scene.goes_on()
 
@@ -573,8 +574,8 @@ async def test_an_answer_of_another_kind_is_no_acknowledgement(scene: Scene, kin
     changed = lambda frame: shape[kind] | {"type": kind, "id": frame["id"]}  # noqa: E731
     scene.between.from_server = changing("stored", changed, times=1)
     id = await scene.asha.client.say("line")
-    await scene.asha.wait_for(Offline)
-    assert not scene.asha.marks(id)
+    offline = await scene.asha.wait_for(Offline)
+    assert not scene.asha.marks(id, before=offline)
     await scene.asha.wait_for(Mark, id=id, state="stored")
     await scene.goes_on()
 

@@ -117,7 +117,7 @@ async def test_a_bot_that_answers_everything_while_far_behind_never_waits_for_it
     for number in range(40):
         await bob.client.send("bot", f"question {number}")
     await bob.client.sent()
-    async with asyncio.timeout(20), Client(folder) as bot:
+    async with asyncio.timeout(PATIENCE), Client(folder) as bot:
         bot._outlet._limit = 5
         answered = 0
         async for event in bot.events():

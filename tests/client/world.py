@@ -24,7 +24,7 @@ from talk.protocol.link import parse_link
 from talk.server.app import Server, Settings
 from talk.server.engine import Engine
 
-PATIENCE = 20.0  # seconds; a condition that is not met by then is a failure
+PATIENCE = 60.0  # seconds; a condition that is not met by then is a failure
 P = ParamSpec("P")
 R = TypeVar("R")
 E = TypeVar("E", bound=ClientEvent)
@@ -86,6 +86,12 @@ class Person:
     async def ask(self, command: Any) -> Event:
         return await self.online.answers.ask(command, Done)
 
+    async def all_answered(self) -> None:
+        """Wait until the server has taken all that this client had to send, receipts included."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.run(lambda db: db.one("SELECT 1 FROM outbox")) is not None:
+                await asyncio.sleep(0.01)
+
     @property
     def online(self) -> OnlineSession:
         assert self.client._online is not None
@@ -106,8 +112,10 @@ class Person:
         """The private texts, in their order."""
         return [event.text for event in self.of(PrivateMessage)]
 
-    def marks(self, id: str) -> list[str]:
-        return [mark.state for mark in self.of(Mark) if mark.id == id]
+    def marks(self, id: str, *, before: ClientEvent | None = None) -> list[str]:
+        """The states of this message that were told so far, or before this event."""
+        seen = self.seen if before is None else self.seen[: self.seen.index(before)]
+        return [event.state for event in seen if isinstance(event, Mark) and event.id == id]
 
     def notices(self, code: str) -> list[str]:
         return [notice.text for notice in self.of(Notice) if notice.code == code]

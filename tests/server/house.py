@@ -23,7 +23,7 @@ from talk.server.rules.server_key import ServerKey
 from talk.server.rules.session import Context
 from talk.server.stores.memory import MemoryStore
 
-PATIENCE = 10.0  # seconds
+PATIENCE = 60.0  # seconds
 CERTIFICATE = encode64(bytes(range(32)))
 Frame = TypeVar("Frame")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.server.house import House, Peer, until
+from tests.server.house import PATIENCE, House, Peer, until
 from tests.server.people import Person, send
 
 from talk.protocol import commands, events
@@ -592,7 +592,7 @@ class TestStop:
         asha = await house.join("asha")
         house.store.fail_next = "before"
         asha.tell(asha.saying("hi"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await house.engine.stop()
         assert asha.of(events.Stored) == []
 
