@@ -89,7 +89,7 @@ class Person:
     async def all_answered(self) -> None:
         """Wait until the server has taken all that this client had to send, receipts included."""
         async with asyncio.timeout(PATIENCE):
-            while await self.run(lambda db: db.one("SELECT 1 FROM outbox")) is not None:
+            while await self.run(lambda db: db.one("SELECT 1 FROM outbox")) is not None:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
 
     @property

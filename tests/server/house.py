@@ -377,8 +377,14 @@ class House:
 
         def busy() -> bool:
             names = [task.get_name() for task in asyncio.all_tasks() if not task.done()]
-            stalled = [c for c in self.engine.connections if c.door.paused and c.feeder and not c.feeder.done()]
-            return "reading" in names or "reloading" in names or names.count("catching up") > len(stalled)
+            full = [c for c in self.engine.connections if c.door.paused]
+            catching_up = [c for c in full if c.feeder and not c.feeder.done()]
+            reading = [c for c in full if c.reads]
+            return (
+                "reloading" in names
+                or names.count("reading") > len(reading)
+                or names.count("catching up") > len(catching_up)
+            )
 
         while True:
             await self.engine.commits.flush()

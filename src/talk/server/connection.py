@@ -6,6 +6,7 @@ import asyncio
 from typing import Protocol
 
 from talk.protocol.commands import Command
+from talk.server.rules.decisions import Read
 from talk.server.rules.session import Session
 
 
@@ -45,6 +46,7 @@ class Connection:
         "pinged",
         "positions",
         "presence_stale",
+        "reads",
         "session",
         "timer",
         "told_live",
@@ -62,6 +64,7 @@ class Connection:
         # Commands
         self.unanswered = 0
         self.waiting: list[Command] = []  # not a deque, which takes 600 bytes when it is empty
+        self.reads: list[tuple[str, Read]] = []
         self.timer: asyncio.TimerHandle | None = None
         # Delivery: rooms that are not live yet stand in `positions` with the last number that was written.
         self.outbox: list[bytes] = []

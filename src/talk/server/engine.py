@@ -186,7 +186,9 @@ class Engine:
             case decisions.Write():
                 self.commits.add(decision.change, lambda outcome: self._committed(connection, id, decision, outcome))
             case decisions.Read():
-                self.tasks.start(self._read(connection, id, decision), "reading")
+                connection.reads.append((id, decision))
+                if len(connection.reads) == 1:
+                    self.tasks.start(self._read_all(connection), "reading")
             case _:
                 self._answered(connection)
                 self._perform(connection, decision)
@@ -204,6 +206,17 @@ class Engine:
             self._refuse(connection, id, refused)
         else:
             self._carry_out(connection, id, decision)
+
+    async def _read_all(self, connection: Connection) -> None:
+        """Ask the store one by one: who asks for many pages in one piece and takes none would fill the memory."""
+        try:
+            while connection.reads and not connection.closed:
+                if connection.door.paused:
+                    await connection.door.drained()
+                await self._read(connection, *connection.reads[0])
+                connection.reads.pop(0)
+        finally:
+            connection.reads.clear()
 
     async def _read(self, connection: Connection, id: str, read: decisions.Read) -> None:
         began: float | None = None

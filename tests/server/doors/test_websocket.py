@@ -17,7 +17,7 @@ from websockets.typing import Subprotocol
 from talk.protocol import commands, events, wire
 from talk.protocol.errors import Code
 from talk.protocol.ids import account_id, random_id
-from talk.protocol.limits import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN, SUBPROTOCOL
+from talk.protocol.limits import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN, MAX_UNANSWERED, SUBPROTOCOL
 from talk.protocol.proofs import Channel
 from talk.server import engine
 from talk.server.doors import websocket
@@ -546,6 +546,25 @@ class TestFullSockets:
             assert transport.get_write_buffer_size() < websocket.WRITE_HIGH + 2 * 300_000
             asha.transport.resume_reading()
             for _ in range(asked):
+                assert isinstance(await next_event(asha), events.HistoryPage)
+
+    async def test_pages_that_are_asked_for_in_one_piece_are_fetched_one_by_one(self, door: Doorway) -> None:
+        """All that may be asked at once, by somebody who reads nothing: what waits to be read stays small."""
+        async with door.client() as asha:
+            await register(door, asha, "asha")
+            for number in range(60):
+                await tell(asha, commands.Say(f"m{number}", door.room, "x" * 4_000))
+                assert isinstance(await next_event(asha), events.Stored)
+            [connection] = door.engine.connections
+            transport: asyncio.Transport = connection.door._transport  # type: ignore[attr-defined]
+            asha.transport.pause_reading()
+            history = Frame(Opcode.TEXT, wire.encode(commands.History("h", door.room, 0, 200))).serialize(mask=True)
+            asha.transport.write(history * (MAX_UNANSWERED - 1))
+            await until(lambda: connection.door.paused, "full socket")
+            await asyncio.sleep(0.3)  # nothing more may come, which cannot be waited for
+            assert transport.get_write_buffer_size() < websocket.WRITE_HIGH + 300_000
+            asha.transport.resume_reading()
+            for _ in range(MAX_UNANSWERED - 1):
                 assert isinstance(await next_event(asha), events.HistoryPage)
 
     async def test_what_came_in_one_piece_is_answered_when_it_drains(self, door: Doorway) -> None:
