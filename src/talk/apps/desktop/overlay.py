@@ -1,4 +1,4 @@
-"""Pages that cover the window: a card in the middle, one at a time. Escape closes it; Tab stays inside."""
+"""Pages that cover the window: a card in the middle, one at a time. Tab stays inside."""
 
 from __future__ import annotations
 
@@ -72,7 +72,6 @@ class Overlay:
             close.widget.grid(row=0, column=1)
 
     def _bind(self) -> None:
-        self._root.bind("<Escape>", lambda _: self.close() if self._may_close else None)
         self._root.bind_class("Overlay", "<Tab>", lambda event: self._step(event, forward=True))
         self._root.bind_class("Overlay", "<Shift-Tab>", lambda event: self._step(event, forward=False))
         for wheel in ("<Button-4>", "<Button-5>", "<MouseWheel>"):
@@ -113,6 +112,11 @@ class Overlay:
                 break
         return "break"
 
+    def escape(self) -> None:
+        """Close it as Escape does, where that may be."""
+        if self._may_close:
+            self.close()
+
     def close(self, *, tell: bool = True) -> None:
         """Take the card away, and give the focus back."""
         card, self._card = self._card, None
@@ -120,7 +124,6 @@ class Overlay:
         closed, self._closed = self._closed, None
         if card is None:
             return
-        self._root.unbind("<Escape>")
         self._cover.place_forget()
         card.destroy()
         if self._focus_before is not None and self._focus_before.winfo_exists():

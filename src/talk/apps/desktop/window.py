@@ -129,6 +129,7 @@ class Window:
         self.root.bind("<FocusIn>", lambda _: self._read_now(), add="+")
         self.root.bind("<Control-k>", lambda _: self.search.focus())
         self.root.bind("<Key>", self._key_elsewhere)
+        self.root.bind("<Escape>", lambda _: self._back())
 
     def _key_elsewhere(self, event: tk.Event[Any]) -> None:
         """What is typed while a list has the focus goes to the composer."""
@@ -495,10 +496,13 @@ class Window:
 
     def _back(self) -> None:
         """Escape: close what is open, or go back to the list."""
-        if self.actions.picker is not None:
+        if self.overlay.is_open:
+            self.overlay.escape()
+        elif self.actions.picker is not None:
             self.actions.close_picker()
         elif self.panel.kind:
             self.panel.close()
+            self.pane.composer.focus()
         elif self.is_narrow:
             self._show_side(True)
             self.list.focus_set()
