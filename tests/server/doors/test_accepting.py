@@ -6,8 +6,8 @@ import asyncio
 import errno
 import socket
 import ssl
+from collections.abc import Coroutine
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from tests.server.house import until
 from talk.server.certificate import self_made_certificate, server_context
 from talk.server.doors import accepting
 from talk.server.doors.accepting import Entrance, let_in, listening
-from talk.server.tasks import Tasks
 
 
 def test_one_address_is_one_socket() -> None:
@@ -105,15 +104,28 @@ async def test_who_is_accepted_in_the_moment_it_closes_is_closed_too(monkeypatch
     assert given[0].fileno() == -1
 
 
-async def test_who_is_let_in_no_more_is_closed() -> None:
-    """The work of an arrival may be cancelled before its first step."""
-    ours, theirs = socket.socketpair()
-    with closing(theirs):
-        tasks = Tasks()
-        arrival = tasks.start(asyncio.sleep(60), "an arrival")
-        arrival.add_done_callback(partial(accepting._close_if_cancelled, ours))
-        await tasks.close()
-        assert ours.fileno() == -1
+async def test_an_arrival_that_is_cancelled_at_once_can_clean_up() -> None:
+    """A task that is cancelled before its first step does nothing at all."""
+    ends: list[asyncio.Task[None]] = []
+    cleaned: list[socket.socket] = []
+
+    async def arrival(accepted: socket.socket) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            accepted.close()
+            cleaned.append(accepted)
+
+    def arrived(accepted: socket.socket, _address: str) -> Coroutine[Any, Any, None]:
+        ends.append(asyncio.get_running_loop().create_task(entrance.close()))
+        return arrival(accepted)
+
+    entrance = Entrance(listening("127.0.0.1", 0), arrived)
+    entrance.open()
+    with closing(socket.create_connection(entrance.sockets[0].getsockname())):
+        await until(lambda: ends, "an end")
+        await ends[0]
+    assert len(cleaned) == 1
 
 
 class Silent(asyncio.Protocol):

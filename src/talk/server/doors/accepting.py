@@ -12,7 +12,6 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
 from typing import Any
 
 from talk.server.tasks import Tasks
@@ -81,14 +80,16 @@ class Entrance:
     def __init__(self, sockets: Sequence[Listening], arrived: Arrived) -> None:
         self.sockets = sockets
         self._arrived = arrived
-        self._tasks = Tasks()
+        self._accepting, self._arrivals = Tasks(), Tasks()
 
     def open(self) -> None:
         for listener in self.sockets:
-            self._tasks.start(self._accept_for_ever(listener), "accepting connections")
+            self._accepting.start(self._accept_for_ever(listener), "accepting connections")
 
     async def close(self) -> None:
-        await self._tasks.close()
+        # First, and so every arrival has begun when it is cancelled: before that it could not clean up behind itself.
+        await self._accepting.close()
+        await self._arrivals.close()
         for listener in self.sockets:
             listener.close()
 
@@ -104,15 +105,8 @@ class Entrance:
                 continue
             listener.taken()
             if (work := self._arrived(accepted, str(address[0]))) is not None:
-                arrival = self._tasks.start(work, "an arrival")
-                arrival.add_done_callback(partial(_close_if_cancelled, accepted))
+                self._arrivals.start(work, "an arrival")
             await asyncio.sleep(0)  # sock_accept does not pause while there are more
-
-
-def _close_if_cancelled(accepted: socket.socket, arrival: asyncio.Task[None]) -> None:
-    """Who was cancelled before the first step had no chance to close it."""
-    if arrival.cancelled():
-        accepted.close()
 
 
 async def let_in(
