@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 from tests.server.house import PATIENCE, House, Peer, until
 from tests.server.people import Person, send
 
 from talk.protocol import commands, events
 from talk.protocol.errors import Code, Refused
+from talk.protocol.ids import random_id
 from talk.protocol.limits import DEAD_AFTER, LOGIN_WITHIN, MAX_UNANSWERED, PING_AFTER
 from talk.server import bounds, engine
 from talk.server.rules import owner
@@ -109,12 +111,15 @@ class TestRate:
 
 
 class TestShares:
-    async def test_what_was_read_for_them_counts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("work", ["READ_TRIP", "READ_WORK", "WRITE_WORK"])
+    async def test_what_the_store_did_for_them_counts(self, monkeypatch: pytest.MonkeyPatch, work: str) -> None:
         async with House(rate=10.0) as house:
             asha = await house.join("asha")
-            monkeypatch.setattr(engine, "READ_WORK", 10**6)
-            await asha.ask(commands.History("h", house.room))
             account = asha.connection.session.account
+            assert house.engine.bounds.worked("", account, 0) == 0
+            monkeypatch.setattr(engine, work, 10**6)
+            await asha.ask(commands.History("h", house.room))
+            await asha.ask(commands.Ack(house.context.directory.epoch, 0, [], "a"))
             await until(lambda: house.engine.bounds.worked("", account, 0) > 0, "a rest")
 
 
@@ -168,6 +173,21 @@ class TestUnanswered:
             assert not asha.door.closed
             asha.tell(asha.saying("hi", "more"))
             asha.tell(asha.saying("hi", "too-many"))
+            error = await asha.closed()
+            assert error
+            assert error.code == Code.TOO_MANY
+
+    async def test_only_so_many_bytes_wait_for_their_turn(self) -> None:
+        """The longest commands are private messages for many devices."""
+        async with House(rate=1.0, burst=1.0) as house:
+            asha = await house.join("asha")
+            account = asha.connection.session.account
+            sealed = {random_id(): msgspec.Raw(b'"' + b"x" * 30_000 + b'"') for _ in range(16)}
+            asha.tell(asha.saying("hi"))
+            for number in range(4):
+                asha.tell(commands.Send(f"m{number}", account, {account: 1}, sealed))
+            assert not asha.door.closed
+            asha.tell(commands.Send("m4", account, {account: 1}, sealed))
             error = await asha.closed()
             assert error
             assert error.code == Code.TOO_MANY

@@ -60,7 +60,7 @@ SENTENCES: dict[Code, str] = {
     Code.MALFORMED: "This is not a TAlk frame: {detail}. It was ignored.",
     Code.UNKNOWN_COMMAND: "This server does not know the command {detail!r}. Nothing happened; it may need a newer TAlk.",
     Code.BAD_REQUEST: "The command is not complete or not of the right form: {detail}. Nothing happened.",
-    Code.TOO_MANY: "Too many commands at once: at most {limit} may wait for an answer. What was acknowledged is safe; "
+    Code.TOO_MANY: "Too much at once: at most {limit} commands, of 2 MB together, may wait. What was acknowledged is safe; "
     "connect again and send the rest.",
     Code.TRY_AGAIN: "The server could not save that just now. It is not lost if you send it again; clients do so by themselves.",
     Code.STOPPING: "The server is stopping. Everything it acknowledged is saved; clients come back by themselves.",

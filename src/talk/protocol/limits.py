@@ -19,6 +19,7 @@ MAX_PAGE = 64 * 1024  # what is written at once to somebody who is catching up
 
 # Commands
 MAX_UNANSWERED = 64  # commands per connection
+MAX_WAITING_BYTES = 2 * 1024 * 1024  # of the commands of a connection whose turn has not come
 MAX_HISTORY = 200  # events in one answer
 MAX_QUERY = 50  # accounts or names in one query
 MAX_PEOPLE = 1_000  # people in one frame

@@ -63,7 +63,7 @@ class Connection:
         self.faults = 0
         # Commands
         self.unanswered = 0
-        self.waiting: list[Command] = []  # not a deque, which takes 600 bytes when it is empty
+        self.waiting: list[tuple[Command, int]] = []  # and bytes; a deque takes 600 bytes when it is empty
         self.reads: list[tuple[str, Read]] = []
         self.timer: asyncio.TimerHandle | None = None
         # Delivery: rooms that are not live yet stand in `positions` with the last number that was written.

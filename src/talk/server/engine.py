@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 from talk.protocol import commands, events, wire
 from talk.protocol.errors import Code, Malformed, Refused
-from talk.protocol.limits import DEAD_AFTER, LOGIN_WITHIN, MAX_UNANSWERED, PING_AFTER
+from talk.protocol.limits import DEAD_AFTER, LOGIN_WITHIN, MAX_UNANSWERED, MAX_WAITING_BYTES, PING_AFTER
 from talk.server.bounds import Bounds
 from talk.server.commands import TABLE, decide
 from talk.server.commits import Commits
@@ -36,7 +36,10 @@ MAX_FAULTS = 10  # frames of one connection that could not be read
 LOOK_ROUND = 1.0  # seconds between looks at who is silent and who came and went
 SWEEP_EVERY = 3600.0  # seconds
 RELOAD_EVERY = 1.0  # seconds between tries after a failed commit
-READ_WORK = 3  # times what is done with an answer of the store is what the store does for it, and that together
+# What the threads of the store do for a connection, in seconds of the processor, as measured by floods.
+READ_TRIP = 0.0001  # to a thread and back
+READ_WORK = 3  # times what is done with the answer here, and that together
+WRITE_WORK = 0.000_015
 
 Observer = Callable[[dict[str, object]], None]
 
@@ -125,10 +128,10 @@ class Engine:
         self.counts["commands"] += 1
         if not (TABLE[type(command)].paid or connection.door.paused):
             self._run(connection, command)
-        elif len(connection.waiting) + connection.unanswered >= MAX_UNANSWERED:
+        elif _is_too_much(connection, len(frame)):
             self._close(connection, Refused(Code.TOO_MANY, limit=MAX_UNANSWERED), POLICY)
         else:
-            connection.waiting.append(command)
+            connection.waiting.append((command, len(frame)))
             self._run_waiting(connection)
 
     def _unreadable(self, connection: Connection, refused: wire.RefusedFrame) -> None:
@@ -144,12 +147,12 @@ class Engine:
         if connection.timer is not None:
             return
         while connection.waiting and not connection.closed and not self.stopping and not connection.door.paused:
-            paid = TABLE[type(connection.waiting[0])].paid
+            paid = TABLE[type(connection.waiting[0][0])].paid
             wait = self.bounds.take_turn(connection.session.account) if paid else 0.0
             if wait > 0:
                 connection.timer = asyncio.get_running_loop().call_later(wait, self._waited, connection)
                 return
-            self._run(connection, connection.waiting.pop(0))
+            self._run(connection, connection.waiting.pop(0)[0])
 
     def drained(self, connection: Connection) -> None:
         """The connection's socket takes more again."""
@@ -194,6 +197,7 @@ class Engine:
                 self._perform(connection, decision)
 
     def _committed(self, connection: Connection, id: str, write: decisions.Write, outcome: Outcome) -> None:
+        self.bounds.worked(connection.door.address, connection.session.account, WRITE_WORK)
         try:
             if not isinstance(outcome, Refusal):
                 decision: Decision = write.then(outcome)
@@ -236,7 +240,7 @@ class Engine:
             self._carry_out(connection, id, decision)
         self.delivery.flush()
         if began is not None:
-            work = READ_WORK * (time.thread_time() - began)
+            work = READ_TRIP + READ_WORK * (time.thread_time() - began)
             self.bounds.worked(connection.door.address, connection.session.account, work)
 
     async def _ask_store(self, query: decisions.Query) -> object:
@@ -458,3 +462,10 @@ class Engine:
         elif silent > PING_AFTER and not connection.pinged:
             connection.pinged = True
             self.delivery.say(connection, commands.Ping())
+
+
+def _is_too_much(connection: Connection, size: int) -> bool:
+    """Whether one more command, of so many bytes, may not wait as well."""
+    if len(connection.waiting) + connection.unanswered >= MAX_UNANSWERED:
+        return True
+    return sum(waiting for _, waiting in connection.waiting) + size > MAX_WAITING_BYTES
