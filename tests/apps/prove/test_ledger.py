@@ -271,6 +271,31 @@ def test_what_cannot_be_opened_is_counted_and_apart_after_a_server_was_set_back(
     assert not run.ledger.counts().is_clean
 
 
+def test_what_is_sent_again_after_a_server_was_set_back_comes_behind_newer_lines(run: Run) -> None:
+    """Not so for somebody else, for the lobby, or when that is over."""
+    run.ledger.stage = "restore"
+    run.ledger.put_back(run.tick(), run.tick())
+    run.ledger.stage = "kill"
+    old, other = run.whisper(arrives=False), run.whisper(to="chitra", arrives=False)
+    run.ledger.could_not_open("bob", after_put_back=True)
+    run.whisper()
+    run.get("bob", old, "bob")
+    assert run.ledger.counts("restore") == Counts(asked_again=1)
+    assert run.ledger.counts().out_of_order == 0
+    run.whisper(to="chitra")
+    run.get("chitra", other, "chitra")
+    assert run.ledger.counts("kill").out_of_order == 1
+    line = run.say(without=("bob",))
+    run.say()
+    run.get("bob", line, seq=1)
+    assert run.ledger.counts().out_of_order == 2
+    run.ledger.put_back_is_over("bob")
+    late = run.whisper(arrives=False)
+    run.whisper()
+    run.get("bob", late, "bob")
+    assert run.ledger.counts().out_of_order == 3
+
+
 def set_back(run: Run, told: tuple[str, ...] = PEOPLE) -> tuple[Key, Key, Key]:
     """A line before, one in the time that is gone, and one after; the second is with nobody but asha."""
     run.ledger.stage = "restore"

@@ -78,6 +78,8 @@ class Ledger:
         self._newest: dict[tuple[str, str, bool], Key] = {}
         self._seq: dict[str, int] = {}
         self._put_back: list[tuple[float, float]] = []
+        self._put_back_in = ""
+        self._asking_again: set[str] = set()
         self._told: dict[str, list[float]] = {name: [] for name in self.people}
         self._twice: Counter[str] = Counter()
         self._disorder: Counter[str] = Counter()
@@ -124,9 +126,9 @@ class Ledger:
         if to == LOBBY and seq:
             is_late |= seq <= self._seq.get(person, 0)
             self._seq[person] = max(seq, self._seq.get(person, 0))
-        if is_late:
+        if is_late and (to == LOBBY or person not in self._asking_again):
             self._disorder[self.stage] += 1
-        else:
+        elif not is_late:
             self._newest[person, key.writer, to == LOBBY] = key
 
     def fetched(self, person: str, keys: Iterable[Key]) -> None:
@@ -136,12 +138,24 @@ class Ledger:
                 self._arrived(person, key, self._lines[key])
 
     def could_not_open(self, person: str, *, after_put_back: bool) -> None:
-        """A private message came that this person's client could not open."""
-        (self._again if after_put_back else self._unopened)[self.stage] += 1
+        """A private message came that this person's client could not open.
+
+        After a server was put back it is sent once more, and comes behind newer ones until that is over.
+        """
+        if after_put_back:
+            self._again[self._put_back_in or self.stage] += 1
+            self._asking_again.add(person)
+        else:
+            self._unopened[self.stage] += 1
 
     def put_back(self, since: float, until: float) -> None:
         """The server's data was set back on purpose: what it acknowledged between these times may be gone."""
         self._put_back.append((since, until))
+        self._put_back_in = self.stage
+
+    def put_back_is_over(self, person: str) -> None:
+        """Whatever this person's client asked for again has come."""
+        self._asking_again.discard(person)
 
     def told_of_put_back(self, person: str, at: float) -> None:
         """This person's client told them that the server was set back. It counts from an earlier number then."""

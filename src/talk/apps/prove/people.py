@@ -111,6 +111,7 @@ class Person:
 
     def put_back_is_over(self) -> None:
         self.is_after_put_back = False
+        self._ledger.put_back_is_over(self.name)
 
     # ---- ends
 
