@@ -173,6 +173,22 @@ def test_what_is_given_again_is_put_in_its_place_or_left_to_the_disk() -> None:
     assert ids(feed) == ["a", "b", "m", "n", "o"]
 
 
+def test_what_has_failed_and_stands_first_hides_nothing_that_is_left_to_the_disk() -> None:
+    feed = room()
+    feed.add_older([line("z", row=9, seq=9)], asked=1)
+    feed.add(line("mine", mine=True, mark="failed"))
+    feed.lines.reverse()  # as after very many were let go
+    assert not feed.add(line("b", row=2, seq=2))
+    assert ids(feed) == ["mine", "z"]
+
+
+def test_a_line_that_is_held_stays_when_its_place_is_before_all_others() -> None:
+    feed = room()
+    feed.add_older([line("mine", row=5, mine=True, mark="sending"), line("z", row=9, seq=9)], asked=2)
+    feed.add(line("mine", row=6, seq=6, mine=True, mark="stored"))
+    assert ids(feed) == ["mine", "z"]
+
+
 def test_what_has_failed_does_not_stand_in_the_way_of_what_is_given_again() -> None:
     feed = room()
     feed.add(line("b", row=2, seq=2))
@@ -241,6 +257,22 @@ def test_very_old_lines_are_let_go_and_come_back(monkeypatch: pytest.MonkeyPatch
     assert feed.filled == {6}
     assert not feed.complete
     assert feed.add_older(page[:3], asked=3, before=4) == 3
+
+
+def test_what_was_let_go_comes_back_though_what_waited_long_stands_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 2)
+    feed = room()
+    feed.add_older([line("mine", row=1, mine=True, mark="sending")], asked=9)
+    for row in (2, 3):
+        feed.add(line(f"r{row}", row=row, seq=row))
+    feed.mark("mine", "failed", "why")
+    feed.add(line("r4", row=4, seq=4))
+    assert ids(feed) == ["r2", "r3", "mine", "r4"]
+    feed.let_go()
+    assert feed.oldest_row == 4
+    page = [line("mine", row=1, mine=True, mark="failed"), *(line(f"r{row}", row=row, seq=row) for row in (2, 3))]
+    feed.add_older(page, asked=9, before=4)
+    assert ids(feed) == ["mine", "r2", "r3", "r4"]
 
 
 def test_a_page_that_was_asked_for_before_lines_were_let_go_is_not_put_in_front(
@@ -392,7 +424,7 @@ class Room(RuleBasedStateMachine):
 
     @rule()
     def old_lines_are_let_go(self) -> None:
-        if any(each.row for each in self.feed.lines[-module.MOST :]):  # nobody has thousands that wait
+        if sum(each.mark in ("sending", "failed") for each in self.feed.lines) < module.MOST:  # nobody has thousands
             self.feed.let_go()
 
     def _holes(self) -> Iterator[Line]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from talk.client import Line
 
@@ -55,10 +55,16 @@ class Feed:
         if (line.account, line.id) in self._ids:
             return self._update(line)
         at = self._place_of(line)
-        if at == 0 and self.lines and _is_later(self.lines[0], line) and self.loaded and not self.complete:
+        if self.loaded and not self.complete and self._is_oldest(at, line):
             return False
         self._insert(at, line)
         return True
+
+    def _is_oldest(self, at: int, line: Line) -> bool:
+        """Whether this line, which would stand there, is older than all that have their place."""
+        if at == len(self.lines) or not _is_later(self.lines[at], line):
+            return False
+        return all(other.mark in ("sending", "failed") for other in islice(self.lines, at))
 
     def _insert(self, at: int, line: Line) -> None:
         self._ids.add((line.account, line.id))
@@ -89,8 +95,8 @@ class Feed:
         before = self.lines[at]
         if self.is_room and line.seq and not before.seq:  # now it has a place
             del self.lines[at]
-            self._ids.discard((line.account, line.id))
-            return self.add(line)
+            self._insert(self._place_of(line), line)  # also before all others: no page brings what is held already
+            return True
         if line.mark == "sending":  # told late
             line = replace(before, row=before.row or line.row)
         elif before.mark == "delivered":
@@ -192,14 +198,15 @@ class Feed:
         surplus = len(self.lines) - MOST
         if surplus <= 0:
             return 0
-        for line in self.lines[:surplus]:
-            self._ids.discard((line.account, line.id))
-        del self.lines[:surplus]
+        gone, self.lines = self.lines[:surplus], self.lines[surplus:]
+        self._ids.difference_update((line.account, line.id) for line in gone)
         # What filled holes is gone too, and is not on this device. No page of the newest is needed any more.
         first = next((line.seq for line in self.lines if line.seq), 0)
         self.filled = {seq for seq in self.filled if seq > first}
         self.loaded, self.complete = True, False
-        self._read_from = next((line.row for line in self.lines if line.row), 0)
+        # What waited long, and stands first now, has a smaller row than lines that came meanwhile and are gone.
+        first_row = next((line.row for line in self.lines if line.row), 0)
+        self._read_from = max(first_row, *(line.row + 1 for line in gone if line.row), 0)
         return surplus
 
     @property
