@@ -64,10 +64,9 @@ def test_escape_closes_what_is_open(app: App) -> None:
     assert app.see("str(window.root.focus_get()).startswith(str(window.overlay._card))")
     app.key("Escape")
     app.until(lambda: not app.see("window.overlay.is_open"), "the conversation")
-    app.write("?list")
     for focus in ("window.actions.people.search", "window.pane.composer"):
+        app.write("?list")
         app.wait_for_words("1 person is here")
         app.see(f"{focus}.focus()")
         app.key("Escape")
         app.until(lambda: app.see("window.panel.kind") == "", "no panel")
-        app.write("?list")

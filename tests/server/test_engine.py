@@ -192,6 +192,19 @@ class TestUnanswered:
             assert error
             assert error.code == Code.TOO_MANY
 
+    async def test_what_somebody_asked_who_is_gone_is_not_read(self, house: House) -> None:
+        asha = await house.join("asha")
+        await house.quiet()
+        house.store.reading.clear()
+        before = house.store.asked.count("records_before")
+        for number in range(5):
+            asha.tell(commands.History(f"h{number}", house.room))
+        await house.until_asked("records_before")
+        house.engine.disconnected(asha.connection, said_goodbye=False)
+        house.store.reading.set()
+        await house.quiet()
+        assert house.store.asked.count("records_before") == before + 1
+
     async def test_reads_count_while_they_are_unanswered(self, house: House) -> None:
         asha = await house.join("asha")
         house.store.reading.clear()

@@ -147,12 +147,13 @@ class Engine:
         if connection.timer is not None:
             return
         while connection.waiting and not connection.closed and not self.stopping and not connection.door.paused:
-            paid = TABLE[type(connection.waiting[0][0])].paid
-            wait = self.bounds.take_turn(connection.session.account) if paid else 0.0
+            command, _ = connection.waiting[0]
+            wait = self.bounds.take_turn(connection.session.account) if TABLE[type(command)].paid else 0.0
             if wait > 0:
                 connection.timer = asyncio.get_running_loop().call_later(wait, self._waited, connection)
                 return
-            self._run(connection, connection.waiting.pop(0)[0])
+            del connection.waiting[0]
+            self._run(connection, command)
 
     def drained(self, connection: Connection) -> None:
         """The connection's socket takes more again."""

@@ -20,6 +20,7 @@ from talk.protocol.ids import account_id, random_id
 from talk.protocol.limits import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN, MAX_UNANSWERED, SUBPROTOCOL
 from talk.protocol.proofs import Channel
 from talk.server import engine
+from talk.server.connection import Connection
 from talk.server.doors import websocket
 from talk.server.doors.accepting import Entrance, listening
 from talk.server.doors.frames import text_frame
@@ -493,6 +494,16 @@ class TestClosing:
         assert [record.id for record in await door.store.records(door.room, 0, 9, 9_999)] == ["last"]
 
 
+async def has_a_long_page(door: Doorway, asha: ClientConnection) -> tuple[Connection, asyncio.Transport]:
+    """asha, alone at this door, has written a page of history of 240 KB; the server's end of her connection."""
+    await register(door, asha, "asha")
+    for number in range(60):
+        await tell(asha, commands.Say(f"m{number}", door.room, "x" * 4_000))
+        assert isinstance(await next_event(asha), events.Stored)
+    [connection] = door.engine.connections
+    return connection, connection.door._transport  # type: ignore[attr-defined]
+
+
 class TestFullSockets:
     async def test_who_does_not_read_is_caught_up_and_costs_little(self, door: Doorway) -> None:
         async with door.client() as asha, door.client() as bob:
@@ -524,12 +535,7 @@ class TestFullSockets:
     async def test_who_asks_without_reading_is_not_read(self, door: Doorway) -> None:
         """Answers that nobody takes must not fill the server's memory, and come when they are wanted."""
         async with door.client() as asha:
-            await register(door, asha, "asha")
-            for number in range(60):
-                await tell(asha, commands.Say(f"m{number}", door.room, "x" * 4_000))
-                assert isinstance(await next_event(asha), events.Stored)
-            [connection] = door.engine.connections
-            transport: asyncio.Transport = connection.door._transport  # type: ignore[attr-defined]
+            connection, transport = await has_a_long_page(door, asha)
             asha.transport.pause_reading()
             asked = 0
             history = commands.History("h", door.room, 0, 200)
@@ -551,17 +557,12 @@ class TestFullSockets:
     async def test_pages_that_are_asked_for_in_one_piece_are_fetched_one_by_one(self, door: Doorway) -> None:
         """All that may be asked at once, by somebody who reads nothing: what waits to be read stays small."""
         async with door.client() as asha:
-            await register(door, asha, "asha")
-            for number in range(60):
-                await tell(asha, commands.Say(f"m{number}", door.room, "x" * 4_000))
-                assert isinstance(await next_event(asha), events.Stored)
-            [connection] = door.engine.connections
-            transport: asyncio.Transport = connection.door._transport  # type: ignore[attr-defined]
+            connection, transport = await has_a_long_page(door, asha)
             asha.transport.pause_reading()
             history = Frame(Opcode.TEXT, wire.encode(commands.History("h", door.room, 0, 200))).serialize(mask=True)
             asha.transport.write(history * (MAX_UNANSWERED - 1))
             await until(lambda: connection.door.paused, "full socket")
-            await asyncio.sleep(0.3)  # nothing more may come, which cannot be waited for
+            await door.quiet()
             assert transport.get_write_buffer_size() < websocket.WRITE_HIGH + 300_000
             asha.transport.resume_reading()
             for _ in range(MAX_UNANSWERED - 1):

@@ -12,6 +12,7 @@ from itertools import islice, takewhile
 from talk.client import Line
 
 MOST = 4_000  # lines that are held; older ones are let go and read again from disk
+WITHOUT_PLACE = ("sending", "failed")  # marks of lines that the server has not given a place
 
 
 def marked(line: Line, mark: str, reason: str = "") -> Line:
@@ -64,7 +65,7 @@ class Feed:
         """Whether this line, which would stand there, is older than all that have their place."""
         if at == len(self.lines) or not _is_later(self.lines[at], line):
             return False
-        return all(other.mark in ("sending", "failed") for other in islice(self.lines, at))
+        return all(other.mark in WITHOUT_PLACE for other in islice(self.lines, at))
 
     def _insert(self, at: int, line: Line) -> None:
         self._ids.add((line.account, line.id))
@@ -72,15 +73,15 @@ class Feed:
 
     def _place_of(self, line: Line) -> int:
         at = here = len(self.lines)
-        if line.mark in ("sending", "failed"):
+        if line.mark in WITHOUT_PLACE:
             return at
-        while here and self.lines[here - 1].mark in ("sending", "failed"):
+        while here and self.lines[here - 1].mark in WITHOUT_PLACE:
             here -= 1
             if self.lines[here].mark == "sending":
                 at = here
         for here in range(at - 1, -1, -1):
             other = self.lines[here]
-            if other.mark in ("sending", "failed"):  # these stand where they were written, whatever their row
+            if other.mark in WITHOUT_PLACE:  # these stand where they were written, whatever their row
                 continue
             if _is_later(other, line):
                 at = here
@@ -118,7 +119,7 @@ class Feed:
         """
         for at in range(index - 1, -1, -1):
             line = self.lines[at]
-            if line.seq or line.mark not in ("sending", "failed"):
+            if line.seq or line.mark not in WITHOUT_PLACE:
                 return line.seq or None
         return 0 if self.is_room else None
 
