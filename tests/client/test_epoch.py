@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import time
 
+import pytest
 from tests.client.world import World
 
 from talk.client import Ended, Mark, Message, Notice, Online, PrivateMessage
+from talk.encryption import keys
+from talk.encryption.database import Database
 from talk.encryption.own import own
 from talk.protocol import commands
 from talk.protocol.errors import Code
@@ -47,6 +52,33 @@ async def test_people_go_on_after_a_restored_backup_and_are_told(world: World) -
     await world.stop_server()
     for person in (asha, bob):
         assert [message.text for message in await person.client.history()] == person.said()
+
+
+async def test_who_loses_the_connection_while_the_new_epoch_begins_is_told_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asha = await world.join("asha")
+    backup = world.folder / "backup.db"
+    await world.server.engine._store.backup(str(backup))
+    await asha.client.say("lost")
+    await asha.wait_for(Message, text="lost")
+    await world.stop_server()
+    restore(backup, world.folder / "server" / "talk.db")
+    loop, replace_all = asyncio.get_running_loop(), keys.replace_all
+
+    def cut() -> None:
+        for connection in list(world.engine.connections):
+            connection.door.abort()
+
+    def replace_and_cut(db: Database) -> None:
+        replace_all(db)
+        loop.call_soon_threadsafe(cut)
+        time.sleep(0.3)  # on the database's thread: the client has noticed by then
+
+    monkeypatch.setattr(keys, "replace_all", replace_and_cut)
+    await world.start_server()
+    await asha.wait_for(Notice, code="new_epoch")
+    await asha.client.live()
 
 
 async def test_a_log_that_was_cut_short_and_filled_again_is_noticed(world: World) -> None:

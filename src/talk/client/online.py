@@ -173,8 +173,12 @@ class OnlineSession:
             store.set_epoch(db, welcome.epoch, cursors)
             keys.replace_all(db)
 
-        await self._profile.run(begin)
-        self._outlet.put(Notice("new_epoch", NEW_EPOCH))
+        async def begun() -> None:
+            await self._profile.run(begin)
+            self._outlet.put(Notice("new_epoch", NEW_EPOCH))
+
+        # To its end, also when the connection does not last: whoever comes back in the new epoch is not told of it.
+        await self._profile.finish(begun())
 
     async def _last_common(self, room: str, seq: int) -> int:
         for _ in range(RESYNC_PAGES):
