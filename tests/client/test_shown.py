@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.client.world import PATIENCE, Person, World
 
-from talk.client import Client, Ended, Mark, Message, Offline, PrivateMessage, Ready, outbox, store
+from talk.client import Client, Ended, Mark, Message, Notice, Offline, PrivateMessage, Ready, outbox, store
 from talk.encryption.errors import ProfileDamaged, StorageFailed
+from talk.encryption.own import own
+from talk.protocol import events
 
 
 async def texts_of(client: Client, until: str) -> list[str]:
@@ -280,3 +284,32 @@ async def test_a_damaged_profile_ends_with_a_sentence(world: World, monkeypatch:
     ended = await asha.wait_for(Ended)
     assert ended.code == "ProfileDamaged"
     assert "Put it back from a backup" in ended.text
+
+
+@pytest.mark.parametrize("what", ["name", "gap"])
+async def test_what_is_on_disk_is_told_though_the_connection_ends_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """It would be known the next time, and so never be told."""
+    asha, _, chitra = [await world.join(name) for name in ("asha", "bob", "chitra")]
+    await asha.client.send("bob", "hello")
+    await asha.wait_for(Mark, state="delivered")
+    begun, run = asyncio.Event(), asha.client._profile.run
+
+    async def slowly(*work: Any, **more: Any) -> Any:
+        begun.set()
+        answer = await run(*work, **more)
+        await asyncio.sleep(0.05)
+        return answer
+
+    receiver, room = asha.online._receiver, next(iter(asha.client.rooms))
+    account = (await chitra.run(own)).account
+    monkeypatch.setattr(asha.client._profile, "run", slowly)
+    work: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
+        "name": lambda: asha.online.learner.check_names({account: "bob"}),
+        "gap": lambda: receiver._take(events.Gap(room, 0, 9)),
+    }
+    task = asyncio.create_task(work[what]())
+    await begun.wait()
+    task.cancel()
+    await asha.wait_for(Notice, code={"name": "name_moved", "gap": "gap"}[what])

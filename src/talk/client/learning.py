@@ -61,7 +61,10 @@ class Learner:
         A name that belongs to other keys than before is a hard stop, and the person is told. `today` are names that
         hold now, while `shown` are from some time ago.
         """
-        moves, renamed = await self._profile.run(_check_names, shown, today or {})
+        return await self._profile.finish(self._check(shown, today or {}))
+
+    async def _check(self, shown: dict[str, str], today: dict[str, str]) -> set[str]:
+        moves, renamed = await self._profile.run(_check_names, shown, today)
         for moved in moves:
             self._emit(Notice("name_moved", str(moved)))
         return renamed

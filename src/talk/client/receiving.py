@@ -85,13 +85,16 @@ class Receiver:
                 await self._take_mail(event)
                 self._tell(self._progress.took(1))
                 self._owe_ack()
-            case events.Gap(room, after, following):
-                await self._profile.run(store.skip_to, room, following - 1)
-                self._outlet.put(Notice("gap", GAP.format(count=following - after - 1)))
+            case events.Gap():
+                await self._profile.finish(self._skip(event))
             case events.People() | events.Presence():
                 await self._take_presence(event)
             case events.Error():
                 self._outlet.put(Notice(event.code, event.message))
+
+    async def _skip(self, gap: events.Gap) -> None:
+        await self._profile.run(store.skip_to, gap.room, gap.next - 1)
+        self._outlet.put(Notice("gap", GAP.format(count=gap.next - gap.after - 1)))
 
     async def _take_mail(self, mail: events.Mail) -> None:
         try:
