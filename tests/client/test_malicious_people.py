@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from tests.client.malicious import Between, changing, honest
 from tests.client.world import World
 from tests.server.people import sealed
 
-from talk.client import Mark, Message, Online, PrivateMessage, inbox
+from talk.client import Mark, Message, Offline, Online, PrivateMessage, inbox
+from talk.encryption import contacts, sessions
+from talk.encryption.database import Database
 from talk.encryption.own import own
 from talk.protocol import commands, events
 from talk.protocol.ids import random_id
+from talk.protocol.keys import canonical
 from talk.protocol.limits import MAX_ONE_TIME_KEYS
+from talk.protocol.text import check_text
 
 
 async def test_somebody_who_uses_up_ones_keys_keeps_nobody_from_writing(world: World) -> None:
@@ -96,3 +101,57 @@ async def test_an_acknowledgement_that_is_kept_back_loses_and_doubles_nothing(wo
         assert (bob.said(), bob.told()) == (["once", "and on"], ["once, to you"])
         for person in (asha, bob):
             await person.stop()
+
+
+@pytest.mark.parametrize("depth", [17, 200, 980, 5_000])
+async def test_mail_that_cannot_be_read_ends_no_session(world: World, depth: int) -> None:
+    """Sealed by a member whose client is made bad, so that no server can look inside."""
+    asha, bob = [await world.join(name) for name in ("asha", "bob")]
+    await asha.client.send("bob", "before")
+    await bob.wait_for(PrivateMessage, text="before")
+    nested = b"[" * depth + b"1" + b"]" * depth
+    insides = [
+        b'{"type":"talk.text","x":%b}' % nested,
+        b'{"type":"talk.text","content":{"x":%b}}' % nested,
+        b'{"type":"m.key.verification.request","content":{"first_id":%b}}' % nested,
+        nested,
+    ]
+    for inside in insides:
+        command = await asha.run(_sealed_for, bob.client.account, inside)
+        await asha.online.answers.ask(command, events.Stored)
+    await asha.client.send("bob", "after")
+    await bob.wait_for(PrivateMessage, text="after")
+    assert bob.told() == ["before", "after"]
+    assert not bob.of(Offline)
+
+
+async def test_a_mistake_of_ours_with_one_mail_ends_no_session(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asha, bob = [await world.join(name) for name in ("asha", "bob")]
+    honest_check = check_text
+
+    def mistaken(text: str) -> None:
+        if text == "the worst":
+            raise RecursionError
+        honest_check(text)
+
+    monkeypatch.setattr("talk.client.inbox.check_text", mistaken)
+    await asha.client.send("bob", "the worst")
+    await asha.client.send("bob", "after")
+    await bob.wait_for(PrivateMessage, text="after")
+    assert bob.notices("undecryptable")
+    assert not bob.of(Offline)
+
+
+def _sealed_for(db: Database, account: str, inside: bytes) -> commands.Send:
+    """A send of these bytes, sealed by the real session."""
+    contact = contacts.get(db, account)
+    assert contact is not None
+    [device] = contact.devices
+    peer = contacts.listed_peer(db, account, device)
+    kept = sessions.freshest(db, peer)
+    assert kept is not None
+    me = own(db)
+    message = sessions.encrypt(db, peer, kept, inside)
+    content = canonical(events.Sealed(events.SEALED_ALGORITHM, me.curve25519, {device.curve25519: message}))
+    lists = {account: contact.version, me.account: 1}
+    return commands.Send(random_id(), account, lists, {device.id: msgspec.Raw(content)})

@@ -39,13 +39,13 @@ def test_everything_a_friend_needs_is_there() -> None:
     printed = text()
     assert LINK in printed.splitlines(), "the link has a line of its own, so that it is copied without anything else"
     for words in (
-        "pip install talk-chat",
         "talk join -",
         "people on the same network (Wi-Fi).",
         "7 days",
         "25 new people",
     ):
         assert words in printed
+    assert "pip install" not in printed, "whoever takes that name would run code on every invited machine"
     assert printed.endswith("\n")
     assert "\x1b" not in printed
 

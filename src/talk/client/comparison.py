@@ -9,6 +9,7 @@ from talk.client.events import Comparing, ComparingStep
 from talk.encryption.messages import Opened
 from talk.encryption.verification import Verification
 from talk.encryption.verification_messages import ACCEPTED, SOMEBODY_BETWEEN, TIMEOUT, UNKNOWN_TRANSACTION, USER
+from talk.protocol.ids import is_message_id
 
 NOTHING_CHANGED = "Nothing has changed; you can try again."
 MAX_TAKEN = 32  # messages of one comparison; Matrix's whole run has five from each side
@@ -40,7 +41,8 @@ class Comparison:
 
     def is_repeated(self, opened: Opened) -> bool:
         """Whether this was sealed again for a device that could not open it, and this one had it before."""
-        id = str(opened.content.get("first_id", opened.content["id"]))
+        first_id = opened.content.get("first_id")
+        id = str(first_id if is_message_id(first_id) else opened.content["id"])
         if id in self.taken:
             return True
         self.taken.append(id)

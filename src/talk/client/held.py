@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 
-import msgspec
-
 from talk.client.conversations import ServerRecord
 from talk.encryption import contacts
 from talk.encryption.database import Database
 from talk.encryption.own import own
 from talk.protocol import commands, events
+from talk.protocol.errors import Malformed
+from talk.protocol.json import Reader
 
 SHOWN = 160  # characters of the sealed body
 
-_sealed: msgspec.json.Decoder[events.Sealed] = msgspec.json.Decoder(events.Sealed)
+_sealed: Reader[events.Sealed] = Reader(events.Sealed)
 
 
 def keep_sent(db: Database, id: str, send: commands.Send, at: int) -> None:
@@ -68,7 +68,7 @@ def _keep(db: Database, device: str, id: str, conversation: str, record: ServerR
 def _body(sealed: bytes) -> str:
     """The start of what is sealed; "" for what is of another form."""
     try:
-        messages = _sealed.decode(sealed).ciphertext.values()
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        messages = _sealed.read(sealed).ciphertext.values()
+    except Malformed:
         return ""
     return next((message.body[:SHOWN] for message in messages), "")

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import msgspec
+import logging
+import traceback
 
 from talk.client import held, outbox, store
 from talk.client.events import ClientEvent, Mark, Notice
 from talk.client.people import shown_name
 from talk.encryption import contacts, messages, verification_messages
 from talk.encryption.database import Database, transaction
-from talk.encryption.errors import Replayed, Undecryptable, UnknownDevice
+from talk.encryption.errors import ProfileError, Replayed, Undecryptable, UnknownDevice
 from talk.encryption.own import own
 from talk.protocol import events
-from talk.protocol.errors import Refused
-from talk.protocol.ids import is_account_id
+from talk.protocol.errors import Malformed, Refused
+from talk.protocol.ids import is_account_id, is_message_id
+from talk.protocol.json import Reader
 from talk.protocol.limits import RECEIPTS_WITHIN
 from talk.protocol.text import check_text
+
+log = logging.getLogger(__name__)
 
 EXPIRED = "Nobody fetched it within 30 days, so the server let it go."
 MAX_IDS = 200  # in one receipt that is read
 TOLD_AT_FIRST, TOLD_EACH = 5, 100  # messages of one device that could not be opened: the first, then each so many
 
+_notice: Reader[events.NoticeContent] = Reader(events.NoticeContent)
 
 Told = ClientEvent | messages.Opened
 
@@ -36,20 +41,33 @@ def take_mail(db: Database, mail: events.Mail, now: int, *, final: bool) -> list
     profile = store.load(db)
     if profile is None or mail.n <= profile.mail:
         return []
-    told: list[Told] = []
-    match mail.kind:
-        case events.SEALED:
-            told = _take_sealed(db, mail, now, final=final)
-        case events.UNDECRYPTABLE | events.EXPIRED:
-            told = [*_take_notice(db, mail, profile.own.device, now)]
+    try:
+        with transaction(db):
+            told = _take(db, mail, profile.own.device, now, final=final)
+    except (UnknownDevice, ProfileError):
+        raise
+    except Exception as error:
+        # One mail must never end a session: it would come again at each login. Its words may hold what is private.
+        log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+        told = [*_cannot_open(db, mail)]
     db.run("UPDATE profile SET mail = ?, mail_id = ?", mail.n, mail.id)
     return told
 
 
+def _take(db: Database, mail: events.Mail, device: str, now: int, *, final: bool) -> list[Told]:
+    match mail.kind:
+        case events.SEALED:
+            return _take_sealed(db, mail, now, final=final)
+        case events.UNDECRYPTABLE | events.EXPIRED:
+            return [*_take_notice(db, mail, device, now)]
+        case _:
+            return []
+
+
 def _take_notice(db: Database, mail: events.Mail, device: str, now: int) -> list[ClientEvent]:
     try:
-        notice = msgspec.json.decode(mail.content, type=events.NoticeContent)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        notice = _notice.read(mail.content)
+    except Malformed:
         return []
     if mail.kind == events.UNDECRYPTABLE:
         outbox.put_again(db, notice.id, mail.account, notice.device, now)
@@ -100,7 +118,7 @@ def _take_text(db: Database, mail: events.Mail, opened: messages.Opened, now: in
     name = store.contact_name(db, opened.account) or shown_name(mail.name)
     to, text, id = (content.get(key) for key in ("to", "text", "id"))
     first_id = content.get("first_id", id)
-    if not (isinstance(to, str) and is_account_id(to) and isinstance(text, str) and isinstance(first_id, str)):
+    if not (isinstance(to, str) and is_account_id(to) and isinstance(text, str) and is_message_id(first_id)):
         return [Notice("needs_update", f"{name} sent something that needs a newer TAlk.")]
     me = own(db)
     mine = opened.account == me.account
@@ -127,7 +145,7 @@ def _take_receipt(db: Database, opened: messages.Opened) -> list[ClientEvent]:
         return []
     told: list[ClientEvent] = []
     for id in ids[:MAX_IDS]:
-        if not isinstance(id, str) or not _went_to(db, me.device, id, opened.account):
+        if not is_message_id(id) or not _went_to(db, me.device, id, opened.account):
             continue
         if store.set_mark(db, me.device, id, "delivered"):
             told.append(Mark(id, "delivered"))

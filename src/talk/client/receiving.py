@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import traceback
 from collections.abc import Callable
 
 from talk.client import inbox, store
@@ -12,16 +14,19 @@ from talk.client.backlog import Backlog
 from talk.client.catching_up import Progress
 from talk.client.comparing import Comparer
 from talk.client.connection import Wire
+from talk.client.errors import ClientError
 from talk.client.events import CatchingUp, Notice, PeopleChanged, Renamed
 from talk.client.learning import Learner, now
 from talk.client.outlet import Outlet
 from talk.client.people import People, shown_name
 from talk.client.profile import ProfileFolder
-from talk.encryption.errors import UnknownDevice
+from talk.encryption.errors import EncryptionError, UnknownDevice
 from talk.encryption.messages import Opened
 from talk.protocol import commands, events
 from talk.protocol.ids import random_id
 from talk.protocol.limits import ACKS_WITHIN, MAX_UNACKED
+
+log = logging.getLogger(__name__)
 
 GAP = "{count} earlier lines of this chat are not shown, because they are so many. The server keeps them."
 
@@ -112,9 +117,18 @@ class Receiver:
     async def _open(self, mail: events.Mail, *, final: bool) -> None:
         for event in await self._profile.run(inbox.take_mail, mail, now(), final=final):
             if isinstance(event, Opened):
-                await self._comparer.take(event)
+                await self._compare(event)
             else:
                 self._outlet.put(event)
+
+    async def _compare(self, opened: Opened) -> None:
+        try:
+            await self._comparer.take(opened)
+        except (ClientError, EncryptionError):
+            raise
+        except Exception as error:
+            # What somebody sealed must not end the session. Its words may hold what is private.
+            log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
 
     async def _learn_strangers(self) -> None:
         if strangers := await self._profile.run(store.strangers):

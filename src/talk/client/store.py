@@ -8,21 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from talk.client.events import Message, PrivateMessage
 from talk.client.people import shown_name
 from talk.encryption import contacts, identity
 from talk.encryption.database import Database
 from talk.encryption.own import Own, own
 from talk.protocol import events
-from talk.protocol.errors import Refused
+from talk.protocol.errors import Malformed, Refused
 from talk.protocol.ids import is_account_id
+from talk.protocol.json import Reader
 from talk.protocol.limits import MAX_ACK_UNDECRYPTABLE, MAX_NUMBER
 from talk.protocol.names import folded
 from talk.protocol.text import check_text
 
 UNREADABLE = "(something that needs a newer TAlk)"
+_text: Reader[events.TextContent] = Reader(events.TextContent)
 NOT_ALLOWED = "(a text that is not allowed, so it is not shown)"
 
 
@@ -164,9 +164,9 @@ def text_of(event: events.RoomEvent) -> str:
     if event.kind != events.TEXT:
         return UNREADABLE
     try:
-        text = msgspec.json.decode(event.content, type=events.TextContent).text
+        text = _text.read(event.content).text
         check_text(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except Malformed:
         return UNREADABLE
     except Refused:
         return NOT_ALLOWED

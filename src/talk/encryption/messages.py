@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta, Raw, Struct
 from vodozemac import AnyOlmMessage, DecodeException
 
@@ -22,9 +21,10 @@ from talk.encryption.identity import own_device_keys
 from talk.encryption.names import dispute_of
 from talk.encryption.own import Own, own
 from talk.encryption.padding import pad
-from talk.protocol.errors import Refused
+from talk.protocol.errors import Malformed, Refused
 from talk.protocol.events import SEALED_ALGORITHM, Mail, Sealed
 from talk.protocol.ids import MessageId, decode64
+from talk.protocol.json import Reader
 from talk.protocol.keys import Device, DeviceKeys, canonical, check_device
 from talk.protocol.limits import MAX_NUMBER, MAX_SEALED
 
@@ -61,11 +61,10 @@ class _Numbered(Struct, frozen=True):
     n: Annotated[int, Meta(ge=1, le=MAX_NUMBER)]
 
 
-_sealed: msgspec.json.Decoder[Sealed] = msgspec.json.Decoder(Sealed)
-_payload: msgspec.json.Decoder[_Payload] = msgspec.json.Decoder(_Payload)
-_numbered: msgspec.json.Decoder[_Numbered] = msgspec.json.Decoder(_Numbered)
-_content: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
-_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+_sealed: Reader[Sealed] = Reader(Sealed)
+_payload: Reader[_Payload] = Reader(_Payload)
+_numbered: Reader[_Numbered] = Reader(_Numbered)
+_content: Reader[dict[str, Any]] = Reader(dict[str, Any])
 
 
 def seal(db: Database, account: str, device: Device, kind: str, content: dict[str, Any]) -> bytes:
@@ -138,8 +137,8 @@ def _message(mail: Mail, me: Own, peer: Peer) -> AnyOlmMessage:
     if len(raw) > MAX_SEALED:
         raise Undecryptable("it is too long")
     try:
-        sealed = _sealed.decode(raw)
-    except _UNREADABLE:
+        sealed = _sealed.read(raw)
+    except Malformed:
         raise Undecryptable("it is not of the right form") from None
     message = sealed.ciphertext.get(me.curve25519)
     if sealed.algorithm != SEALED_ALGORITHM or message is None:
@@ -154,8 +153,8 @@ def _message(mail: Mail, me: Own, peer: Peer) -> AnyOlmMessage:
 
 def _read(plain: bytes) -> _Payload:
     try:
-        return _payload.decode(plain)
-    except _UNREADABLE:
+        return _payload.read(plain)
+    except Malformed:
         raise Undecryptable("its inside is not of the right form") from None
 
 
@@ -178,8 +177,8 @@ def _check(payload: _Payload, me: Own, peer: Peer) -> None:
 def _content_of(payload: _Payload, mail: Mail) -> tuple[int, dict[str, Any]]:
     """The counter, and the content as the sender's client wrote it."""
     try:
-        numbered, content = _numbered.decode(payload.content), _content.decode(payload.content)
-    except _UNREADABLE:
+        numbered, content = _numbered.read(payload.content), _content.read(payload.content)
+    except Malformed:
         raise Undecryptable("its content is not of the right form") from None
     if numbered.id != mail.id:
         raise Undecryptable("it came under another id than it was sent with")

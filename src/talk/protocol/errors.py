@@ -126,3 +126,4 @@ class Malformed(Refused):
 
     def __init__(self, detail: str) -> None:
         super().__init__(Code.MALFORMED, detail=detail)
+        self.detail = detail

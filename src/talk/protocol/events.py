@@ -103,14 +103,14 @@ class TextContent(Struct, frozen=True):
     text: str
 
 
-class Ciphertext(Struct, frozen=True):
+class Ciphertext(Struct, frozen=True, forbid_unknown_fields=True):
     """One Olm message: type 0 starts a session, type 1 continues it. `body` is unpadded base64."""
 
     type: Literal[0, 1]
     body: str
 
 
-class Sealed(Struct, frozen=True):
+class Sealed(Struct, frozen=True, forbid_unknown_fields=True):
     """A sealed content as Matrix writes it (`m.room.encrypted` to a device): recipient's Curve25519 key → message."""
 
     algorithm: str

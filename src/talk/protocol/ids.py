@@ -10,7 +10,7 @@ import binascii
 import hashlib
 import re
 import secrets
-from typing import Annotated
+from typing import Annotated, TypeGuard
 
 import msgspec
 
@@ -28,6 +28,7 @@ MessageId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}(?!\n)$", 
 OptionalId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{0,64}(?!\n)$", max_length=64)]
 
 _ACCOUNT_RE = re.compile(_ACCOUNT)
+_MESSAGE_RE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def encode32(data: bytes) -> str:
@@ -52,6 +53,11 @@ def account_id(master_key: bytes, server: str) -> str:
 
 def is_account_id(text: str) -> bool:
     return _ACCOUNT_RE.fullmatch(text) is not None
+
+
+def is_message_id(given: object) -> TypeGuard[str]:
+    """Whether this is a text that can be the id of a message."""
+    return isinstance(given, str) and _MESSAGE_RE.fullmatch(given) is not None
 
 
 def encode64(data: bytes) -> str:

@@ -10,12 +10,13 @@ from talk.protocol.commands import Command
 from talk.protocol.errors import Code, Malformed, Refused
 from talk.protocol.events import Event
 from talk.protocol.ids import MessageId
+from talk.protocol.json import Reader
+from talk.protocol.limits import MAX_DETAIL
 from talk.protocol.text import printable
 
 _encoder = msgspec.json.Encoder()
-_commands: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
-_events: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
-MAX_DETAIL = 200
+_commands: Reader[Command] = Reader(Command)
+_events: Reader[Event] = Reader(Event)
 
 
 class _Head(msgspec.Struct):
@@ -23,7 +24,7 @@ class _Head(msgspec.Struct):
     id: Any = None
 
 
-_head = msgspec.json.Decoder(_Head)
+_head: Reader[_Head] = Reader(_Head)
 _COMMAND_TYPES = frozenset(struct.__struct_config__.tag for struct in Command.__args__)
 
 
@@ -47,8 +48,8 @@ def decode_command(data: bytes | str) -> Command:
     Errors: RefusedFrame with MALFORMED, UNKNOWN_COMMAND or BAD_REQUEST.
     """
     try:
-        return _commands.decode(data)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        return _commands.read(data)
+    except Malformed as error:
         raise _why_refused(data, error) from None
 
 
@@ -58,13 +59,11 @@ def decode_event(data: bytes | str) -> Event | None:
     Errors: Malformed.
     """
     try:
-        return _events.decode(data)
-    except msgspec.ValidationError as error:
+        return _events.read(data)
+    except Malformed:
         if _is_unknown_event(data):
             return None
-        raise Malformed(_detail(error)) from None
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise Malformed(_detail(error)) from None
+        raise
 
 
 _EVENT_TYPES = frozenset(struct.__struct_config__.tag for struct in Event.__args__)
@@ -72,18 +71,18 @@ _EVENT_TYPES = frozenset(struct.__struct_config__.tag for struct in Event.__args
 
 def _is_unknown_event(data: bytes | str) -> bool:
     try:
-        return _head.decode(data).type not in _EVENT_TYPES
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return _head.read(data).type not in _EVENT_TYPES
+    except Malformed:
         return False
 
 
-def _why_refused(data: bytes | str, error: Exception) -> RefusedFrame:
+def _why_refused(data: bytes | str, error: Malformed) -> RefusedFrame:
     try:
-        head = _head.decode(data)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return RefusedFrame(Malformed(_detail(error)))
+        head = _head.read(data)
+    except Malformed:
+        return RefusedFrame(error)
     if head.type in _COMMAND_TYPES:
-        return RefusedFrame(Refused(Code.BAD_REQUEST, detail=_detail(error)), _message_id(head.id))
+        return RefusedFrame(Refused(Code.BAD_REQUEST, detail=error.detail), _message_id(head.id))
     return RefusedFrame(Refused(Code.UNKNOWN_COMMAND, detail=printable(head.type)[:MAX_DETAIL]), _message_id(head.id))
 
 
@@ -92,7 +91,3 @@ def _message_id(given: object) -> str:
         return msgspec.convert(given, MessageId)
     except msgspec.ValidationError:
         return ""
-
-
-def _detail(error: Exception) -> str:
-    return printable(str(error))[:MAX_DETAIL]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import traceback
 from collections.abc import Callable, Sequence
 
 from talk.protocol import commands, events, wire
@@ -174,12 +175,25 @@ class Engine:
         command_id = getattr(command, "id", "")
         try:
             decision = decide(self.context, connection.session, command)
-        except Refused as refused:
-            self._answered(connection)
-            self._refuse(connection, command_id, refused)
+        except Exception as error:
+            self._failed(connection, command_id, error)
         else:
             self._carry_out(connection, command_id, decision)
         self.delivery.flush()
+
+    def _failed(self, connection: Connection, id: str, error: Exception) -> None:
+        """A command was not carried out: refused by a rule or the store, or by a mistake of ours."""
+        self._answered(connection)
+        match error:
+            case Refused():
+                self._refuse(connection, id, error)
+            case StoreUnavailable():
+                self._refuse(connection, id, Refused(Code.TRY_AGAIN))
+            case _:
+                # Without its words, which may quote what came in: one command ends neither a session nor the server.
+                place = "".join(traceback.format_tb(error.__traceback__))
+                log.error("a command failed: %s\n%s", type(error).__name__, place)
+                self._refuse(connection, id, Refused(Code.TRY_AGAIN))
 
     def _may_register(self, address: str) -> bool:
         """Invitations bound how many names can be taken; where there are none, an address has a bound of its own."""
@@ -206,9 +220,8 @@ class Engine:
                 decision = write.refused(outcome.code)
             else:
                 raise Refused(outcome.code)
-        except Refused as refused:
-            self._answered(connection)
-            self._refuse(connection, id, refused)
+        except Exception as error:
+            self._failed(connection, id, error)
         else:
             self._carry_out(connection, id, decision)
 
@@ -231,12 +244,8 @@ class Engine:
             if connection.closed:
                 return  # also after a failed commit: a change decided now could be missing in the directory read anew
             decision = read.then(answer)
-        except Refused as refused:
-            self._answered(connection)
-            self._refuse(connection, id, refused)
-        except StoreUnavailable:
-            self._answered(connection)
-            self._refuse(connection, id, Refused(Code.TRY_AGAIN))
+        except Exception as error:
+            self._failed(connection, id, error)
         else:
             self._carry_out(connection, id, decision)
         self.delivery.flush()

@@ -8,7 +8,6 @@ from textwrap import fill
 
 import segno
 
-INSTALL = "pip install talk-chat"
 JOIN = "talk join -"
 
 _QUIET_ZONE = 4  # modules, ISO/IEC 18004 section 5.3.8
@@ -31,7 +30,7 @@ def invitation(
     parts = [
         f"{bold}Your chat is open. Send this to your friends:{plain}",
         # At the start of its line, so that a link that wraps is copied without spaces.
-        f"Come and chat with me on TAlk!\n  1. {INSTALL}\n  2. {JOIN}\n  3. paste this link:\n{bold}{link}{plain}",
+        f"Come and chat with me on TAlk!\n  1. {JOIN}\n  2. paste this link:\n{bold}{link}{plain}",
         _qr(link, colour, columns),
         "\n".join(fill(f"Who can join: {who}.", columns) for who in dict.fromkeys(who_can_join)),
         f"{soft}{fill(_lasts(days, uses), columns)}{plain}",

@@ -90,7 +90,7 @@ def test_without_tkinter(tmp_path: Path, program: str, command: str, lacking: st
 @pytest.mark.parametrize("lacking", ["customtkinter", "PIL"])
 def test_without_the_packages_of_the_window(tmp_path: Path, lacking: str) -> None:
     said = asked("", programs(tmp_path / "bin"), f"find_spec finds none,{lacking}", DISPLAY=":0")
-    assert said == 'The window needs some more packages. To get them: pip install "talk-chat[desktop]"'
+    assert said == 'The window needs some more packages. To get them: pip install ".[desktop]", in the folder of TAlk'
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="these have a display always")

@@ -62,7 +62,6 @@ def test_the_front_page_says_how_to_join() -> None:
     _, tags = front(facts())
     assert tags.open == []
     for words in (
-        "pip install talk-chat",
         "talk join -",
         "paste the link",
         SERVER,
@@ -70,6 +69,7 @@ def test_the_front_page_says_how_to_join() -> None:
         "Dost se link lo",
     ):
         assert words in tags.words
+    assert "pip install" not in tags.words, "whoever takes that name would run code on every invited machine"
     assert "$" not in tags.words
 
 

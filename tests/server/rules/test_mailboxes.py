@@ -54,8 +54,16 @@ class TestSend:
         assert (mail.account, mail.device, mail.name) == (person(asha).account, phone(asha).id, "asha")
         assert asha.of(events.Mail) == []
 
-    async def test_white_space_and_unknown_fields_are_kept_as_they_came(self, asha: Peer, bob: Peer) -> None:
-        content = b'{ "later":[1, {"x":null}] ,' + bytes(sealed()).strip()[1:]
+    @pytest.mark.parametrize("depth", [0, 5, 16, 980, 5_000])
+    async def test_what_is_sealed_has_no_fields_but_its_own(self, asha: Peer, bob: Peer, depth: int) -> None:
+        """Whatever one client can read and another cannot would end the session of who gets it."""
+        content = b'{"x":' + b"[" * depth + b"1" + b"]" * depth + b"," + bytes(sealed()).strip()[1:]
+        asha.tell(send(phone(asha), person(bob), sealed={phone(bob).id: msgspec.Raw(content)}))
+        assert (await asha.next(events.Error)).code == (Code.BAD_REQUEST if depth < 10 else Code.MALFORMED)
+        await asha.stored(send(phone(asha), person(bob)))
+
+    async def test_white_space_is_kept_as_it_came(self, asha: Peer, bob: Peer) -> None:
+        content = b"{ " + bytes(sealed()).strip()[1:]
         await asha.stored(send(phone(asha), person(bob), sealed={phone(bob).id: msgspec.Raw(content)}))
         assert bytes((await bob.next(events.Mail)).content) == content
 

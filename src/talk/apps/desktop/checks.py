@@ -30,7 +30,7 @@ _XWAYLAND = {
     "suse": "xwayland",
 }
 ANSWERS_WITHIN = 10.0  # seconds; a display at the other end of a slow line takes its time
-EXTRA = 'pip install "talk-chat[desktop]"'  # double quotes, which Windows knows too
+EXTRA = 'pip install ".[desktop]", in the folder of TAlk'  # double quotes, which Windows knows too
 
 
 def missing() -> str:

@@ -19,7 +19,7 @@ MOUNT_WITHIN = 15.0  # seconds
 ANSWER_WITHIN = 30.0  # seconds
 PROGRAM = python("talk.apps.prove.disk")
 DEVICE = Path("/dev/fuse")
-FUSE_NEEDED = "it needs a FUSE file system: Linux, apt-get install libfuse2, pip install 'talk-chat[prove]'"
+FUSE_NEEDED = "it needs a FUSE file system: Linux, apt-get install libfuse2, pip install '.[prove]'"
 
 
 def why_no_signals() -> str:

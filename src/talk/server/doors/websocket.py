@@ -37,8 +37,10 @@ from talk.server.engine import Engine
 WRITE_HIGH = 256 * 1024  # bytes waiting for a socket, from which on it counts as full
 MAX_FRAGMENTS = 1_024  # of one message; no client of ours sends any
 READ_AT_ONCE = 16 * 1024  # bytes of one connection, before it is another one's turn
+MAX_REQUEST = 8 * 1024  # bytes of an HTTP request, all its lines together
 CLOSE_WITHIN = 3.0  # seconds for the other side to say goodbye too
 HANDSHAKE_WORK = 0.002  # seconds of the processor that a TLS handshake takes
+METHOD = b"GET "
 REQUEST_END = b"\r\n\r\n"
 HEADER = 14  # bytes, the longest of a frame
 
@@ -243,13 +245,28 @@ class WebSocketConnection(asyncio.BufferedProtocol):
             self._core = None
 
     def _read_request(self, data: bytes) -> bytes:
-        """Give the core what belongs to the request; what stands behind it."""
-        seen = bytes(self._held) + data  # that end may come in two parts
+        """Give the core a request once it is there whole; what stands behind it.
+
+        Until then only its bytes are kept, at most MAX_REQUEST: what the core makes of each line takes far more.
+        """
+        seen = bytes(self._held) + data
         end = seen.find(REQUEST_END)
-        cut = len(data) if end < 0 else end + len(REQUEST_END) - len(self._held)
-        self._held = seen[-3:] if end < 0 else b""
-        self._give_to_core(data[:cut])
-        return data[cut:]
+        self._held = b""
+        if self._ws.eof_sent:
+            return b""  # it was refused, and nothing more is read
+        if not METHOD.startswith(seen[: len(METHOD)]):
+            self._give_to_core(seen[:MAX_REQUEST] + REQUEST_END)  # which refuses what is no request
+            return b""
+        if max(end, 0) > MAX_REQUEST or (end < 0 and len(seen) > MAX_REQUEST):
+            self._answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, Headers(), b"")
+            self._send()
+            self._end_soon()
+            return b""
+        if end < 0:
+            self._held = seen
+            return b""
+        self._give_to_core(seen[: end + len(REQUEST_END)])
+        return seen[end + len(REQUEST_END) :]
 
     def _read_frames(self, data: bytes) -> None:
         if self._core is not None and self._core.state is not State.OPEN:
@@ -335,13 +352,11 @@ class WebSocketConnection(asyncio.BufferedProtocol):
 
     def _answer_get(self, path: str) -> None:
         page = self._listener.pages(path)
-        headers = Headers(
-            {"Content-Type": page.content_type, "Content-Length": str(len(page.body)), "Connection": "close"}
-        )
-        for name, value in page.headers.items():
-            headers[name] = value
-        status = HTTPStatus(page.status)
-        self._ws.send_response(Response(page.status, status.phrase, headers, page.body))
+        self._answer(HTTPStatus(page.status), Headers({"Content-Type": page.content_type, **page.headers}), page.body)
+
+    def _answer(self, status: HTTPStatus, headers: Headers, body: bytes) -> None:
+        headers["Content-Length"], headers["Connection"] = str(len(body)), "close"
+        self._ws.send_response(Response(status, status.phrase, headers, body))
 
     def _handle_frame(self, frame: Frame) -> None:
         match frame.opcode:

@@ -11,14 +11,15 @@ import hashlib
 import msgspec
 
 from talk.protocol import commands, events
-from talk.protocol.errors import Code, Refused
+from talk.protocol.errors import Code, Malformed, Refused
+from talk.protocol.json import Reader
 from talk.protocol.keys import Identity
 from talk.protocol.limits import MAIL_LIFETIME_MS, MAX_SEALED
 from talk.server.ports import AckMail, Delivered, DeliverMail, MailItem, Noticed, Sweep
 from talk.server.rules.decisions import Close, Decision, Effect, Identities, Post, Read, Reply, TellOwner, Write
 from talk.server.rules.session import Context, Session
 
-_sealed = msgspec.json.Decoder(events.Sealed)
+_sealed: Reader[events.Sealed] = Reader(events.Sealed)
 
 
 def send(context: Context, session: Session, command: commands.Send) -> Decision:
@@ -61,9 +62,9 @@ def _check_sealed(raw: bytes) -> bytes:
     if len(raw) > MAX_SEALED:
         raise Refused(Code.TEXT_TOO_LONG, length=len(raw), limit=MAX_SEALED)
     try:
-        sealed = _sealed.decode(raw)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise Refused(Code.BAD_REQUEST, detail=f"sealed content: {error}") from None
+        sealed = _sealed.read(raw)
+    except Malformed as error:
+        raise Refused(Code.BAD_REQUEST, detail=f"sealed content: {error.detail}") from None
     if sealed.algorithm != events.SEALED_ALGORITHM:
         raise Refused(Code.BAD_REQUEST, detail="sealed content: unknown algorithm")
     return raw
