@@ -259,7 +259,7 @@ def test_what_is_not_http_is_ended(site: Site, garbage: bytes) -> None:
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
-        (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n", 431),
         (b"GET / HTTP/1.1\r\nA: " + b"a" * 20_000 + b"\r\n\r\n", 431),
         (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 1_000 + b"\r\n", 431),
         (b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", 426),

@@ -83,3 +83,9 @@ def test_account_ids_are_told_from_other_texts() -> None:
     assert ids.is_account_id(f"@{HASH}:{HASH}")
     assert not ids.is_account_id(f"@{HASH}:{HASH}\n")
     assert not ids.is_account_id("@bob")
+
+
+@pytest.mark.parametrize("given", ["", "a" * 65, "a b", "a\n", None, 1, [], {"a": "b"}, [[[]]]])
+def test_what_is_no_message_id(given: object) -> None:
+    assert ids.is_message_id("a-B_9")
+    assert not ids.is_message_id(given)

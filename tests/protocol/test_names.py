@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -72,6 +73,21 @@ def test_a_name_is_found_in_any_case_but_not_by_a_look_alike() -> None:
 def test_no_other_ascii_letter_is_merged_with_this_one(letter: str) -> None:
     others = set("abcdefghijklmnopqrstuvwxyz") - {letter}
     assert skeleton(letter) not in {skeleton(other) for other in others}
+
+
+@pytest.mark.parametrize("name", ["・" * 127 + "カ", "・" * 31 + "カ", "٠" * 127 + "ا", "क" * 33, "ا\u200c" * 64])
+@pytest.mark.parametrize("work", [check_name, folded, skeleton])
+def test_length_and_letters_come_before_what_is_not_linear(
+    monkeypatch: pytest.MonkeyPatch, name: str, work: Callable[[str], str]
+) -> None:
+    """PRECIS looks at the whole name for each of these: 128 of them took 20 ms."""
+
+    def enforce(*_: object) -> str:
+        raise AssertionError("PRECIS was asked")
+
+    monkeypatch.setattr("precis_i18n.profile.Profile.enforce", enforce)
+    with pytest.raises(Refused):
+        work(name)
 
 
 @pytest.mark.parametrize("name", ["bob smith", "", "x" * (MAX_TYPED + 1), "\u200bx"])

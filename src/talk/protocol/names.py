@@ -58,6 +58,7 @@ _TOO_MANY_MARKS = regex.compile(r"\p{Mn}{5}|(\p{Mn})\1")  # UTS 39, section 5.4
 _SOFT_DOT = regex.compile(r"([ij]\p{Mn}*)\u0307")
 # Greek that reads as Latin, with a capital that is like another Latin letter than its small one (tools/confusables.py).
 _GREEK_AS_LATIN = regex.compile(r"(?=.*[ΝΥΎΫ])[ΑΒΕΖΗΙΚΜΝΟΡΤΥΧΆΈΉΊΌΎΫαγικνορυ\p{Mn}\p{Nd}_.\-]+")
+_USUAL_WIDTH = str.maketrans("．＿－", "._-")
 _JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
 
 _HIDDEN = regex.compile(r"\p{Cf}*+")
@@ -141,10 +142,7 @@ def split_address(line: str) -> tuple[str, str] | None:
 
 
 def _check_shape(shown: str) -> None:
-    """The grammar: which characters, how many, and in which order."""
-    bad = _NOT_IN_NAMES.search(shown)
-    if bad:
-        raise _invalid(_why_not(bad[0]))
+    """The grammar: how many characters, and in which order. Which ones was looked at before PRECIS."""
     _require(len(shown) <= MAX_NAME_POINTS, f"it is longer than {MAX_NAME_POINTS} characters")
     _require(_NAME.fullmatch(shown) is not None, "dots, lines and dashes may stand between letters only, one at a time")
     _require(not unicodedata.category(shown[0]).startswith("M"), "it begins with an accent that has no letter")
@@ -164,6 +162,12 @@ def _check_look(shown: str) -> None:
 
 
 def _enforced(profile: Profile, name: str) -> str:
+    """What PRECIS makes of a name. Length and letters come first: its rules for some of them look at all the others."""
+    bad = _NOT_IN_NAMES.search(name.translate(_USUAL_WIDTH))
+    if bad:
+        raise _invalid(_why_not(unicodedata.normalize("NFKC", bad[0])[:1].strip() or bad[0]))
+    shortest = unicodedata.normalize("NFKC", name)
+    _require(len(shortest) <= MAX_NAME_POINTS, f"it is longer than {MAX_NAME_POINTS} characters")
     try:
         return str(profile.enforce(name))
     except UnicodeEncodeError as error:
