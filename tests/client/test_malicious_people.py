@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import pytest
 from tests.client.malicious import Between, changing, honest
-from tests.client.world import World
+from tests.client.world import PATIENCE, World
 from tests.server.people import sealed
 
 from talk.client import Mark, Message, Offline, Online, PrivateMessage, inbox
@@ -122,6 +124,27 @@ async def test_mail_that_cannot_be_read_ends_no_session(world: World, depth: int
     await asha.client.send("bob", "after")
     await bob.wait_for(PrivateMessage, text="after")
     assert bob.told() == ["before", "after"]
+    assert not bob.of(Offline)
+
+
+async def test_a_mistake_of_ours_with_a_comparison_ends_no_session(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asha, bob = [await world.join(name) for name in ("asha", "bob")]
+    await asha.client.send("bob", "before")
+    await bob.wait_for(PrivateMessage, text="before")
+    asked = asyncio.Event()
+
+    async def mistaken(*_: object) -> None:
+        asked.set()
+        raise RecursionError
+
+    monkeypatch.setattr("talk.client.comparing.Comparer.take", mistaken)
+    await asha.client.compare(bob.client.account)
+    async with asyncio.timeout(PATIENCE):
+        await asked.wait()
+    await asha.client.send("bob", "after")
+    await bob.wait_for(PrivateMessage, text="after")
     assert not bob.of(Offline)
 
 

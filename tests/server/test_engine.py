@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -14,7 +15,10 @@ from talk.protocol.errors import Code, Refused
 from talk.protocol.ids import random_id
 from talk.protocol.limits import DEAD_AFTER, LOGIN_WITHIN, MAX_UNANSWERED, PING_AFTER
 from talk.server import bounds, engine
+from talk.server.commands import TABLE
+from talk.server.ports import StartEpoch
 from talk.server.rules import owner
+from talk.server.rules.decisions import Decision, Effect, KeysLeft, Read, Write
 
 
 async def lines(house: House) -> list[str]:
@@ -269,6 +273,37 @@ class TestFaults:
         asha = await house.join("asha")
         asha.tell_raw(b'{"type":"list","id":"x","later":{"a":[1]}}')
         assert isinstance(await asha.answer("x"), events.People)
+
+
+class TestMistakesOfOurs:
+    """A rule that fails on what came in ends neither the session nor the server, and its words reach no log."""
+
+    @pytest.mark.parametrize("where", ["decides", "after the commit", "after the read"])
+    async def test_the_command_is_answered_and_the_session_goes_on(
+        self, house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: str
+    ) -> None:
+        def mistaken(*_: object) -> Decision:
+            if where == "decides":
+                raise RecursionError(private)
+            if where == "after the commit":
+                return Write(StartEpoch(random_id()), fails)
+            return Read(KeysLeft(random_id()), fails)
+
+        def fails(_: object) -> list[Effect]:
+            raise KeyError(private)
+
+        private = random_id()
+        asha = await house.join("asha")
+        assert asha.welcome is not None
+        room = asha.welcome.rooms[0].room
+        entry = TABLE[commands.History]
+        monkeypatch.setitem(TABLE, commands.History, replace(entry, handler=mistaken))
+        for _ in range(MAX_UNANSWERED + 1):  # each is counted as answered
+            error = await asha.refused(commands.History(random_id(), room))
+            assert (error.code, error.retryable) == (Code.TRY_AGAIN, True)
+        await asha.stored(commands.Say(random_id(), room, "still here"))
+        assert "a command failed" in caplog.text
+        assert private not in caplog.text
 
 
 class TestTime:

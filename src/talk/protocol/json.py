@@ -11,11 +11,12 @@ from typing import Generic, TypeVar
 import msgspec
 
 from talk.protocol.errors import Malformed
-from talk.protocol.limits import MAX_DETAIL, MAX_NESTING
+from talk.protocol.limits import MAX_NESTING
 from talk.protocol.text import printable
 
 T = TypeVar("T")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+MAX_QUOTED = 200  # characters of what came in that an error repeats
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 
@@ -34,7 +35,7 @@ class Reader(Generic[T]):
         try:
             return self._decoder.decode(raw)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise Malformed(detail(error)) from None
+            raise Malformed(quoted(str(error))) from None
 
 
 def is_too_deep(data: bytes) -> bool:
@@ -42,9 +43,11 @@ def is_too_deep(data: bytes) -> bool:
 
     What has unbalanced brackets is no JSON, and may count as too deep.
     """
-    if data.count(b"[") + data.count(b"{") <= MAX_NESTING:
+    if _has_few(data, b"{") and _has_few(data, b"["):
         return False
     brackets = _STRING.sub(b"", data).translate(_ONE_KIND, _NOT_BRACKETS)
+    if b"[" * (MAX_NESTING + 1) in brackets:
+        return True
     for _ in range(MAX_NESTING):
         if not brackets:
             return False
@@ -52,6 +55,16 @@ def is_too_deep(data: bytes) -> bool:
     return bool(brackets)
 
 
-def detail(error: Exception) -> str:
-    """What an error says, bounded and made safe for a screen: it may quote what came in."""
-    return printable(str(error))[:MAX_DETAIL]
+def _has_few(data: bytes, opening: bytes) -> bool:
+    """Whether so few open that both kinds together cannot be too deep: true of nearly every frame, and soon found."""
+    at = -1
+    for _ in range(MAX_NESTING // 2 + 1):
+        at = data.find(opening, at + 1)
+        if at < 0:
+            return True
+    return False
+
+
+def quoted(text: str) -> str:
+    """What came in, or quotes it, made short and safe for a screen."""
+    return printable(text)[:MAX_QUOTED]

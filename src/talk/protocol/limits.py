@@ -11,11 +11,12 @@ MAX_TEXT_BYTES = 16_000  # UTF-8 bytes
 MAX_NAME_POINTS = 32  # Unicode code points
 MAX_TITLE_BYTES = 63  # UTF-8 bytes of a chat's title: a label of DNS (RFC 6763 section 4.1.1)
 
+# JSON
+MAX_NESTING = 16  # objects and lists in each other, wherever it comes from outside
+
 # Frames, in bytes of UTF-8 JSON
 MAX_FRAME_BEFORE_LOGIN = 8 * 1024
 MAX_FRAME = 512 * 1024
-MAX_NESTING = 16  # objects and lists in each other, in any JSON that comes from outside
-MAX_DETAIL = 200  # characters of what an error quotes
 MAX_PARTIAL_FRAMES = 64 * 1024 * 1024  # of all connections together
 MAX_PAGE = 64 * 1024  # what is written at once to somebody who is catching up
 

@@ -58,6 +58,7 @@ _TOO_MANY_MARKS = regex.compile(r"\p{Mn}{5}|(\p{Mn})\1")  # UTS 39, section 5.4
 _SOFT_DOT = regex.compile(r"([ij]\p{Mn}*)\u0307")
 # Greek that reads as Latin, with a capital that is like another Latin letter than its small one (tools/confusables.py).
 _GREEK_AS_LATIN = regex.compile(r"(?=.*[ΝΥΎΫ])[ΑΒΕΖΗΙΚΜΝΟΡΤΥΧΆΈΉΊΌΎΫαγικνορυ\p{Mn}\p{Nd}_.\-]+")
+# The marks within names, as wide as a Chinese letter: PRECIS makes them narrow, and they are looked at before.
 _USUAL_WIDTH = str.maketrans("．＿－", "._-")
 _JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
 
@@ -165,9 +166,10 @@ def _enforced(profile: Profile, name: str) -> str:
     """What PRECIS makes of a name. Length and letters come first: its rules for some of them look at all the others."""
     bad = _NOT_IN_NAMES.search(name.translate(_USUAL_WIDTH))
     if bad:
-        raise _invalid(_why_not(unicodedata.normalize("NFKC", bad[0])[:1].strip() or bad[0]))
-    shortest = unicodedata.normalize("NFKC", name)
-    _require(len(shortest) <= MAX_NAME_POINTS, f"it is longer than {MAX_NAME_POINTS} characters")
+        usual = unicodedata.normalize("NFKC", bad[0])
+        raise _invalid(_why_not(usual if len(usual) == 1 else bad[0]))
+    composed = unicodedata.normalize("NFKC", name)  # several typed characters may be one letter
+    _require(len(composed) <= MAX_NAME_POINTS, f"it is longer than {MAX_NAME_POINTS} characters")
     try:
         return str(profile.enforce(name))
     except UnicodeEncodeError as error:

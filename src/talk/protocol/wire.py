@@ -10,9 +10,7 @@ from talk.protocol.commands import Command
 from talk.protocol.errors import Code, Malformed, Refused
 from talk.protocol.events import Event
 from talk.protocol.ids import MessageId
-from talk.protocol.json import Reader
-from talk.protocol.limits import MAX_DETAIL
-from talk.protocol.text import printable
+from talk.protocol.json import Reader, quoted
 
 _encoder = msgspec.json.Encoder()
 _commands: Reader[Command] = Reader(Command)
@@ -83,7 +81,7 @@ def _why_refused(data: bytes | str, error: Malformed) -> RefusedFrame:
         return RefusedFrame(error)
     if head.type in _COMMAND_TYPES:
         return RefusedFrame(Refused(Code.BAD_REQUEST, detail=error.detail), _message_id(head.id))
-    return RefusedFrame(Refused(Code.UNKNOWN_COMMAND, detail=printable(head.type)[:MAX_DETAIL]), _message_id(head.id))
+    return RefusedFrame(Refused(Code.UNKNOWN_COMMAND, detail=quoted(head.type)), _message_id(head.id))
 
 
 def _message_id(given: object) -> str:

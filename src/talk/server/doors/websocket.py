@@ -40,7 +40,7 @@ READ_AT_ONCE = 16 * 1024  # bytes of one connection, before it is another one's 
 MAX_REQUEST = 8 * 1024  # bytes of an HTTP request, all its lines together
 CLOSE_WITHIN = 3.0  # seconds for the other side to say goodbye too
 HANDSHAKE_WORK = 0.002  # seconds of the processor that a TLS handshake takes
-METHOD = b"GET "
+METHOD = b"GET "  # a handshake is one too (RFC 6455 section 4.1)
 REQUEST_END = b"\r\n\r\n"
 HEADER = 14  # bytes, the longest of a frame
 
@@ -257,7 +257,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         if not METHOD.startswith(seen[: len(METHOD)]):
             self._give_to_core(seen[:MAX_REQUEST] + REQUEST_END)  # which refuses what is no request
             return b""
-        if max(end, 0) > MAX_REQUEST or (end < 0 and len(seen) > MAX_REQUEST):
+        if (len(seen) if end < 0 else end) > MAX_REQUEST:
             self._answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, Headers(), b"")
             self._send()
             self._end_soon()
