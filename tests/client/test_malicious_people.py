@@ -11,6 +11,7 @@ from tests.client.world import PATIENCE, World
 from tests.server.people import sealed
 
 from talk.client import Mark, Message, Offline, Online, PrivateMessage, inbox
+from talk.client.learning import now
 from talk.encryption import contacts, sessions
 from talk.encryption.database import Database
 from talk.encryption.own import own
@@ -111,16 +112,11 @@ async def test_mail_that_cannot_be_read_ends_no_session(world: World, depth: int
     asha, bob = [await world.join(name) for name in ("asha", "bob")]
     await asha.client.send("bob", "before")
     await bob.wait_for(PrivateMessage, text="before")
-    nested = b"[" * depth + b"1" + b"]" * depth
-    insides = [
-        b'{"type":"talk.text","x":%b}' % nested,
-        b'{"type":"talk.text","content":{"x":%b}}' % nested,
-        b'{"type":"m.key.verification.request","content":{"first_id":%b}}' % nested,
-        nested,
-    ]
-    for inside in insides:
-        command = await asha.run(_sealed_for, bob.client.account, inside)
-        await asha.online.answers.ask(command, events.Stored)
+    nested = msgspec.Raw(b"[" * depth + b"1" + b"]" * depth)
+    for kind in ("talk.text", "talk.receipt", "m.key.verification.request", "m.key.verification.cancel", "talk.later"):
+        for place in ("x", "first_id", "ids"):
+            command = await asha.run(_sealed_for, bob.client.account, kind, {place: nested})
+            await asha.online.answers.ask(command, events.Stored)
     await asha.client.send("bob", "after")
     await bob.wait_for(PrivateMessage, text="after")
     assert bob.told() == ["before", "after"]
@@ -165,16 +161,26 @@ async def test_a_mistake_of_ours_with_one_mail_ends_no_session(world: World, mon
     assert not bob.of(Offline)
 
 
-def _sealed_for(db: Database, account: str, inside: bytes) -> commands.Send:
-    """A send of these bytes, sealed by the real session."""
+def _sealed_for(db: Database, account: str, kind: str, bad: dict[str, msgspec.Raw]) -> commands.Send:
+    """A send of an honest content but for these fields, sealed by the real session."""
     contact = contacts.get(db, account)
     assert contact is not None
     [device] = contact.devices
     peer = contacts.listed_peer(db, account, device)
     kept = sessions.freshest(db, peer)
     assert kept is not None
-    me = own(db)
-    message = sessions.encrypt(db, peer, kept, inside)
+    me, id = own(db), random_id()
+    honest = {"id": id, "n": peer.sent + 1, "pad": "", "to": account, "text": "a text", "transaction_id": random_id()}
+    asking = {"from_device": me.device, "methods": ["m.sas.v1"], "timestamp": now(), "code": "m.user"}
+    payload = {
+        "type": kind,
+        "content": honest | asking | bad,
+        "sender": me.account,
+        "recipient": account,
+        "recipient_keys": {"ed25519": device.ed25519},
+        "keys": {"ed25519": me.ed25519},
+    }
+    message = sessions.encrypt(db, peer, kept, msgspec.json.encode(payload))
     content = canonical(events.Sealed(events.SEALED_ALGORITHM, me.curve25519, {device.curve25519: message}))
     lists = {account: contact.version, me.account: 1}
-    return commands.Send(random_id(), account, lists, {device.id: msgspec.Raw(content)})
+    return commands.Send(id, account, lists, {device.id: msgspec.Raw(content)})
